@@ -1,0 +1,191 @@
+"""The command line. Commands never try; main() is the one place where errors are caught."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cabletag.errors import CabletagError, OptionError
+
+app = typer.Typer(
+    help="Tag passages of text with the talking points of a diplomatic cable.\n\n"
+    "A label says that a passage carries an argument, an instruction or an answer; never that it is true, false, good or bad.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+labels_app = typer.Typer(help="List the labels of a codebook, explain one, or check a codebook file.", rich_markup_mode=None)
+models_app = typer.Typer(help="List, show and verify model folders.", rich_markup_mode=None)
+app.add_typer(labels_app, name="labels")
+app.add_typer(models_app, name="models")
+
+ModelOption = Annotated[Optional[str], typer.Option("--model", help="A shipped model's name or a model folder.", metavar="NAME|DIR")]  # noqa: UP045
+CodebookOption = Annotated[
+    Optional[Path], typer.Option("--codebook", help="A codebook file instead of the shipped one.", metavar="FILE")  # noqa: UP045
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cabletag import __version__
+
+        typer.echo(f"cabletag {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def tag(
+    files: Annotated[Optional[list[str]], typer.Argument(help="Text or Markdown files; - for standard input.", metavar="FILE...")] = None,  # noqa: UP045
+    text: Annotated[Optional[str], typer.Option("--text", help="Tag this text instead of files.")] = None,  # noqa: UP045
+    model: ModelOption = None,
+    threshold: Annotated[Optional[float], typer.Option(help="One threshold, 0 to 1, in place of the model's own per label.")] = None,  # noqa: UP045
+    labels: Annotated[Optional[str], typer.Option(help="Give only these labels, separated by commas.", metavar="ID,ID")] = None,  # noqa: UP045
+    all_scores: Annotated[bool, typer.Option("--all-scores", help="Show every label's probability.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="JSON lines, one a passage; the default when piped.")] = False,
+    show_empty: Annotated[bool, typer.Option("--show-empty", help="In the table, show passages without labels too.")] = False,
+    format: Annotated[str, typer.Option(help="auto, prose, markdown or cable.")] = "auto",
+    encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Threads to use; all cores by default.")] = None,  # noqa: UP045
+) -> None:
+    """Tag the passages of files, of standard input (-) or of --text.
+
+    A table on a terminal, JSON lines in a pipe. A file that cannot be read is named on standard error, the others are tagged, and the exit code is 1.
+    """
+    from cabletag import console, records
+    from cabletag.codebook import Codebook
+    from cabletag.tagger import Tagger
+
+    if (text is None) == (not files):
+        raise OptionError("expected files, - or --text, found " + ("both" if files else "none; try `cabletag tag --text \"...\"`"))
+    tagger = Tagger.from_pretrained(model, threads=threads)
+    options = {"threshold": threshold, "labels": labels.split(",") if labels else None}
+    tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
+    sources = [records.Source("text", text)] if text is not None else records.read_sources(files or [], encoding)
+    failed = False
+    for source in sources:
+        if source.error:
+            failed = True
+            typer.echo(f"error: {source.error}", err=True)
+            continue
+        tagged = tagger.tag_document(source.text, format=source.format if format == "auto" else format, **options)  # type: ignore[arg-type]
+        if json_lines or not sys.stdout.isatty():
+            console.write_json(console.rows(source.name, tagged, all_scores, tagger.manifest.voice))
+        else:
+            console.tag_table(source.name, tagged, Codebook.load(), all_scores, show_empty or text is not None)
+    if failed:
+        raise typer.Exit(1)
+
+
+@labels_app.callback(invoke_without_command=True)
+def _labels(context: typer.Context, codebook: CodebookOption = None) -> None:
+    if context.invoked_subcommand is None:
+        from cabletag import console
+        from cabletag.codebook import Codebook
+
+        console.label_table(Codebook.load(codebook))
+
+
+@labels_app.command("show")
+def labels_show(label: Annotated[str, typer.Argument(help="A label id.")], codebook: CodebookOption = None) -> None:
+    """Explain one label: what counts, what does not, examples, a near miss, and the facts it is drawn from."""
+    from cabletag import console
+    from cabletag.codebook import Codebook
+
+    book = Codebook.load(codebook)
+    console.label_page(book.label(label), book)
+
+
+@labels_app.command("check")
+def labels_check(file: Annotated[Path, typer.Argument(help="A codebook file.")]) -> None:
+    """Validate a codebook file; an error names the line."""
+    from cabletag.codebook import Codebook
+
+    book = Codebook.load(file)
+    typer.echo(f"{file}: {book.id} {book.version}, {len(book.labels)} labels, {len(book.facts)} facts: in order")
+
+
+@models_app.callback(invoke_without_command=True)
+def _models(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        from cabletag import assets, console
+        from cabletag.manifest import Manifest
+
+        manifests, problems = [], {}
+        for folder in sorted(path for path in assets.MODELS.iterdir() if path.is_dir()):
+            try:
+                manifests.append(Manifest.load(folder))
+            except CabletagError as error:
+                problems[folder.name] = str(error)
+        console.model_table(manifests, problems)
+
+
+@models_app.command("show")
+def models_show(model: Annotated[Optional[str], typer.Argument(help="A name or a folder.")] = None) -> None:  # noqa: UP045
+    """Show what a model was trained on and its thresholds."""
+    from cabletag import assets, console
+    from cabletag.manifest import Manifest
+
+    console.model_page(Manifest.load(assets.model_folder(model)))
+
+
+@models_app.command("verify")
+def models_verify(model: Annotated[Optional[str], typer.Argument(help="A name or a folder.")] = None) -> None:  # noqa: UP045
+    """Check every file of a model against its manifest, and its scores against its golden examples."""
+    from cabletag import assets
+    from cabletag.golden import check_golden
+    from cabletag.tagger import Tagger
+
+    tagger = Tagger.from_pretrained(model)
+    count, worst = check_golden(tagger, assets.model_folder(model))
+    typer.echo(f"{tagger.manifest.name}: {len(tagger.manifest.files)} files match, {count} golden examples within {worst:.1e}")
+
+
+@app.command()
+def train(
+    output: Annotated[Path, typer.Argument(help="The model folder to write, e.g. models/my-model.")],
+    codebook: CodebookOption = None,
+    corpus: Annotated[Optional[Path], typer.Option(help="Folder with train.jsonl and dev.jsonl; beside the codebook by default.")] = None,  # noqa: UP045
+    real_text: Annotated[
+        Optional[Path], typer.Option("--real-text", help="JSON lines {id, text} for the passages of real.jsonl.", metavar="FILE")  # noqa: UP045
+    ] = None,
+    base: Annotated[Optional[str], typer.Option(help="Any Hugging Face encoder, by id or folder.")] = None,  # noqa: UP045
+    epochs: Annotated[Optional[int], typer.Option(min=1)] = None,  # noqa: UP045
+    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate")] = None,  # noqa: UP045
+    seed: Annotated[Optional[int], typer.Option()] = None,  # noqa: UP045
+    work: Annotated[Path, typer.Option(help="Where checkpoints are kept; a broken run goes on from there.")] = Path("runs"),
+) -> None:
+    """Fine-tune a model on a coded corpus, calibrate it, and write a model folder. Needs the extra `train`."""
+    from cabletag import assets
+    from cabletag.extras import need
+
+    need("train", "torch", "transformers", "datasets", "sklearn", "sentence_transformers", "onnx")
+    from cabletag.train import Recipe, train
+
+    book = codebook or assets.codebook_file()
+    given = {"base": base, "epochs": epochs, "learning_rate": learning_rate, "seed": seed}
+    recipe = Recipe(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    train(output, book, corpus or book.parent / "corpus", recipe, real_text, work, say=lambda line: typer.echo(line, err=True))
+
+
+def main() -> None:
+    """Entry point: one line on standard error and an exit code for every expected error."""
+    try:
+        app()
+    except CabletagError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""What a person sees: rich tables for a terminal, and JSON lines for a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cabletag.codebook import Codebook, Label
+from cabletag.manifest import Manifest
+from cabletag.prediction import Prediction
+from cabletag.tagger import TaggedDocument
+
+_COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"}
+
+
+def rows(source: str, tagged: TaggedDocument, all_scores: bool, voice: str | None) -> Iterator[dict[str, Any]]:
+    """One JSON-ready row per passage, in document order."""
+    for number, (passage, prediction) in enumerate(zip(tagged.passages, tagged.predictions, strict=True), 1):
+        shown = prediction.scores if all_scores else (*prediction.labels, *([voice] if voice and prediction.labels else []))
+        yield {
+            "source": source,
+            "passage": number,
+            "paragraph": passage.paragraph,
+            "marking": passage.marking,
+            "start": passage.start,
+            "end": passage.end,
+            "text": passage.text,
+            "labels": list(prediction.labels),
+            "voice": prediction.voice,
+            "scores": {label: round(prediction.scores[label], 4) for label in shown},
+            "windows": prediction.windows,
+        }
+
+
+def write_json(items: Iterator[dict[str, Any]]) -> None:
+    """JSON lines on standard output; lone surrogates are escaped, so that any text can be written."""
+    for item in items:
+        line = json.dumps(item, ensure_ascii=False)
+        sys.stdout.write(line if line.isprintable() else json.dumps(item))
+        sys.stdout.write("\n")
+
+
+def tag_table(source: str, tagged: TaggedDocument, codebook: Codebook, all_scores: bool, show_empty: bool) -> None:
+    """The tagged passages of one document, and how many there are."""
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD, title=source, title_justify="left", title_style="bold", padding=(0, 1))
+    table.add_column("¶" if tagged.document.format == "cable" else "No.", justify="right", style="dim", no_wrap=True)
+    table.add_column("Passage", ratio=3, overflow="fold")
+    table.add_column("Labels", ratio=2)
+    table.add_column("Voice", no_wrap=True)
+    hits = 0
+    for number, (passage, prediction) in enumerate(zip(tagged.passages, tagged.predictions, strict=True), 1):
+        hits += bool(prediction.labels)
+        if prediction.labels or show_empty or all_scores:
+            place = passage.paragraph or str(number)
+            text = Text(" ".join(_printable(passage.text).split()), style="" if prediction.labels else "dim")
+            table.add_row(place, text, _labels(prediction, codebook, all_scores), prediction.voice or "", end_section=True)
+    if table.row_count:
+        console.print(table)
+    total = len(tagged.passages)
+    subject = f"{source}: " if not table.row_count else ""
+    console.print(f"{subject}{hits} of {total} passage{'s' if total != 1 else ''} carr{'ies' if hits == 1 else 'y'} a label", style="dim")
+
+
+def _labels(prediction: Prediction, codebook: Codebook, all_scores: bool) -> Text:
+    text = Text()
+    shown = sorted(prediction.scores, key=lambda label: -prediction.scores[label]) if all_scores else prediction.labels
+    groups = {label.id: label.group for label in codebook.labels}
+    for label in shown:
+        style = _COLOURS.get(groups.get(label, ""), "") if label in prediction.labels else "dim"
+        text.append(f"{label} {prediction.scores[label]:.2f}\n", style=style)
+    if not prediction.labels and not all_scores:
+        text.append("none", style="dim")
+    text.rstrip()
+    return text
+
+
+def _printable(text: str) -> str:
+    """The text without control characters, which would act on the terminal."""
+    return "".join(character if character.isprintable() or character.isspace() else "�" for character in text)
+
+
+def label_table(codebook: Codebook) -> None:
+    """All labels of a codebook with their definitions."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"{codebook.title} ({codebook.id} {codebook.version})", title_justify="left", title_style="bold")
+    for column in ("Label", "Group", "Scope", "Carries it"):
+        table.add_column(column, no_wrap=column != "Carries it")
+    for label in codebook.labels:
+        group = Text(label.group.replace("_", " "), style=_COLOURS.get(label.group, ""))
+        table.add_row(Text(label.id, style="bold"), group, label.scope, Text(label.definition))
+    Console().print(table)
+
+
+def label_page(label: Label, codebook: Codebook) -> None:
+    """One label as a coder would want it explained."""
+    console = Console(highlight=False)
+    facts = {fact.id: fact for fact in codebook.facts}
+    scope = "needs a migration setting in the passage" if label.scope == "migration" else "needs no migration setting"
+    console.print(Text.assemble((label.id, "bold"), f"  {label.name}"))
+    console.print(Text(f"{label.group.replace('_', ' ')}, scope {label.scope}: {scope}\n", style="dim"))
+    console.print(Text(label.definition))
+    for title, items in (
+        ("Counts", label.counts),
+        ("Does not count", label.does_not_count),
+        ("Examples (of our own writing)", label.examples),
+        ("Near miss, carries nothing of this label", (label.near_miss,)),
+        ("Drawn from", tuple(f"{facts[fact].statement} [{facts[fact].support}]" for fact in label.facts)),
+    ):
+        if items:
+            console.print(Text(f"\n{title}", style="bold"))
+            for item in items:
+                grid = Table.grid(padding=(0, 1))
+                grid.add_row("  -", Text(item))
+                console.print(grid)
+
+
+def model_table(manifests: list[Manifest], problems: dict[str, str]) -> None:
+    """Model folders with what they were trained for."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("Model", "Codebook", "Labels", "Base model", "Trained", "State"):
+        table.add_column(column)
+    for manifest in manifests:
+        codebook = f"{manifest.codebook['id']} {manifest.codebook['version']}"
+        table.add_row(manifest.name, codebook, str(len(manifest.labels)), manifest.base_model["id"], manifest.training["date"], "verified")
+    for name, problem in problems.items():
+        table.add_row(name, "", "", "", "", Text(problem, style="red"))
+    Console().print(table)
+
+
+def model_page(manifest: Manifest) -> None:
+    """One model: its data, recipe and decision thresholds."""
+    console = Console(highlight=False)
+    training = manifest.training
+    console.print(Text(manifest.name, style="bold"))
+    lines: Collection[tuple[str, str]] = (
+        ("codebook", f"{manifest.codebook['id']} {manifest.codebook['version']}"),
+        ("base model", f"{manifest.base_model['id']} (SHA-256 {manifest.base_model['sha256'][:12]}…)"),
+        ("trained", f"{training['date']}, {training['seconds']} s, {training['passages']['train']:,} passages, {training['passages']['held_out']:,} held out"),
+        ("window", f"{manifest.max_tokens} tokens, overlap {manifest.stride}"),
+    )
+    for key, value in lines:
+        console.print(f"  {key:<11} {value}")
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("Label", "Threshold", "Slope", "Intercept"):
+        table.add_column(column, justify="left" if column == "Label" else "right")
+    for label in manifest.labels:
+        table.add_row(label.id, f"{label.threshold:.2f}", f"{label.slope:.2f}", f"{label.intercept:.2f}")
+    console.print(table)

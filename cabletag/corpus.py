@@ -1,0 +1,109 @@
+"""Coded corpora: authored passages with their text, and real passages by pointer, whose text stays with the user."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cabletag.codebook import Codebook
+from cabletag.errors import CorpusError, did_you_mean
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class CodedPassage:
+    """One coded passage. `document` groups passages that must not be parted by a split: a brief, or a source file."""
+
+    id: str
+    text: str
+    labels: tuple[str, ...]
+    genre: str
+    document: str
+    sure: bool = True
+    coding: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a JSON-lines file, each with its place "file:line". Raises CorpusError."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path}: expected a readable JSON-lines file, found: {error}") from error
+    for number, line in enumerate(lines, 1):
+        place = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise CorpusError(f"{place}: expected one JSON object a line, found: {error}") from error
+        if not isinstance(row, dict):
+            raise CorpusError(f"{place}: expected a JSON object, found {type(row).__name__}")
+        yield place, row
+
+
+def _field(row: dict[str, Any], key: str, kind: type, place: str) -> Any:
+    if not isinstance(row.get(key), kind):
+        raise CorpusError(f"{place}: expected '{key}' as {kind.__name__}, found {row.get(key)!r:.60}")
+    return row[key]
+
+
+def checked_labels(row: dict[str, Any], codebook: Codebook, place: str) -> tuple[str, ...]:
+    """The row's labels in codebook order. Raises CorpusError for an unknown one or a voice without content."""
+    labels = _field(row, "labels", list, place)
+    for label in labels:
+        if label not in codebook.ids:
+            raise CorpusError(f"{place}: unknown label '{label}'{did_you_mean(str(label), codebook.ids)}")
+    if labels == [codebook.voice_id]:
+        raise CorpusError(f"{place}: expected '{codebook.voice_id}' only beside another label; add one or drop it")
+    return tuple(label for label in codebook.ids if label in labels)
+
+
+def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
+    """Coded passages with their text: {id, text, labels} and, if known, genre, brief or source_path, sure, coding."""
+    found: dict[str, CodedPassage] = {}
+    for place, row in read_rows(path):
+        key = _field(row, "id", str, place)
+        if key in found:
+            raise CorpusError(f"{place}: the id '{key}' is taken; ids are unique, choose another")
+        found[key] = CodedPassage(
+            id=key,
+            text=_field(row, "text", str, place),
+            labels=checked_labels(row, codebook, place),
+            genre=str(row.get("genre", "unknown")),
+            document=str(row.get("brief") or row.get("source_path") or key),
+            sure=bool(row.get("sure", True)),
+            coding=row.get("coding") if isinstance(row.get("coding"), dict) else {},
+        )
+    return list(found.values())
+
+
+def read_pointers(pointers: Path, texts: Path, codebook: Codebook) -> list[CodedPassage]:
+    """Real passages: coded pointers joined by id with a local file of texts, each checked against its SHA-256.
+
+    Raises CorpusError for a text that is missing or is not the one that was coded.
+    """
+    known = {_field(row, "id", str, place): _field(row, "text", str, place) for place, row in read_rows(texts)}
+    found = []
+    for place, row in read_rows(pointers):
+        key = _field(row, "id", str, place)
+        if key not in known:
+            raise CorpusError(f"{texts}: expected the text of '{key}' ({place}), found none; rebuild the file")
+        if hashlib.sha256(known[key].encode()).hexdigest() != row.get("sha256"):
+            raise CorpusError(f"{texts}: the text of '{key}' is not the one that was coded ({place}); rebuild the file")
+        labels = checked_labels(row, codebook, place)
+        found.append(
+            CodedPassage(key, known[key], labels, row["genre"], f"{row['repo']}/{row['path']}", row["sure"])
+        )
+    return found
+
+
+def digest(passages: list[CodedPassage]) -> str:
+    """SHA-256 over ids, texts and labels, in order: two runs with the same digest had the same data."""
+    state = hashlib.sha256()
+    for passage in passages:
+        state.update(json.dumps([passage.id, passage.text, passage.labels], ensure_ascii=False).encode())
+    return state.hexdigest()

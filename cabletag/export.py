@@ -1,0 +1,98 @@
+"""A checkpoint folder to an ONNX graph that reads its weights from the checkpoint's own safetensors file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from sentence_transformers import SentenceTransformer
+
+from cabletag.encoders.onnx import GRAPH, OnnxEncoder
+from cabletag.encoders.torch import TorchEncoder
+from cabletag.errors import ModelError
+
+WEIGHTS = "model.safetensors"
+_TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
+
+
+class _Logits(torch.nn.Module):
+    """The module stack with the signature that the graph is to have."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        return self.model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+
+
+def export_onnx(folder: Path) -> None:
+    """Write model.onnx into a checkpoint folder (sentence-transformers modules).
+
+    The graph computes in single precision; its large weights are references into model.safetensors, so that they
+    are stored once. Raises ModelError if the file holds a type other than F16 or F32.
+    """
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True).float().eval()
+    ids, mask = torch.ones((2, 8), dtype=torch.long), torch.ones((2, 8), dtype=torch.long)
+    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=512)
+    axes = {0: batch, 1: tokens}
+    program = torch.onnx.export(
+        _Logits(model).eval(),
+        (ids, mask),
+        dynamo=True,
+        optimize=False,
+        verbose=False,
+        opset_version=20,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        dynamic_shapes={"input_ids": axes, "attention_mask": axes},
+    )
+    proto = program.model_proto
+    _refer_to_weights(proto, folder / WEIGHTS)
+    onnx.save(proto, folder / GRAPH)
+
+
+def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
+    """Replace every initializer that stands in the safetensors file by a reference into it, and a cast."""
+    with weights.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        tensors = json.loads(file.read(size))
+    casts = []
+    for initializer in proto.graph.initializer:
+        name = next((key for key in tensors if key != "__metadata__" and initializer.name.endswith("." + key)), None)
+        if name is None:
+            continue
+        kind, (start, end) = tensors[name]["dtype"], tensors[name]["data_offsets"]
+        if kind not in _TYPES:
+            raise ModelError(f"{weights}: expected F16 or F32 tensors, found {kind} in {name}; save the checkpoint anew")
+        if list(initializer.dims) != tensors[name]["shape"]:
+            raise ModelError(f"{weights}: expected {name} of shape {list(initializer.dims)}, found {tensors[name]['shape']}")
+        wanted = initializer.name
+        initializer.ClearField("raw_data")
+        initializer.data_type = _TYPES[kind]
+        initializer.data_location = TensorProto.EXTERNAL
+        place = {"location": weights.name, "offset": 8 + size + start, "length": end - start}
+        for key, value in place.items():
+            initializer.external_data.add(key=key, value=str(value))
+        if kind == "F16":
+            initializer.name = wanted + ".half"
+            casts.append(helper.make_node("Cast", [initializer.name], [wanted], to=TensorProto.FLOAT))
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(casts + nodes)
+    for node in proto.graph.node:  # the exporter's source traces, longer than the graph and full of local paths
+        del node.metadata_props[:]
+
+
+def check_export(folder: Path, max_tokens: int, stride: int, outputs: int, texts: list[str], tolerance: float = 1e-3) -> float:
+    """The largest difference in logits between the graph and the checkpoint on these texts. Raises ModelError above `tolerance`."""
+    graph, _ = OnnxEncoder(folder, max_tokens, stride, outputs).encode(texts)
+    reference, _ = TorchEncoder(folder, max_tokens, stride, outputs).encode(texts)
+    worst = float(np.abs(graph - reference).max())
+    if worst > tolerance:
+        raise ModelError(f"{folder / GRAPH}: expected the checkpoint's logits within {tolerance}, found {worst:.4f} off; export anew")
+    return worst

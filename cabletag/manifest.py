@@ -1,0 +1,92 @@
+"""models/<name>/manifest.json: the contract between training and tagging, read once and frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cabletag.errors import ModelError
+
+FORMAT = 1
+FILE = "manifest.json"
+
+
+@dataclass(frozen=True)
+class LabelPolicy:
+    """How one logit becomes a decision: probability = sigmoid(slope * logit + intercept), given at `threshold`."""
+
+    id: str
+    threshold: float
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that decides what a model says, and the SHA-256 of every file that it is made of."""
+
+    format: int
+    name: str
+    codebook: Mapping[str, str]  # id, version, sha256 of the codebook file
+    voice: str | None
+    labels: tuple[LabelPolicy, ...]
+    max_tokens: int
+    stride: int
+    base_model: Mapping[str, str]  # id, sha256 of its weights
+    training: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """Read the manifest of a model folder and check every file against it. Raises ModelError."""
+        if not folder.is_dir():
+            raise ModelError(f"{folder}: expected a model folder, found none; see `cabletag models`")
+        try:
+            raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            labels = tuple(LabelPolicy(**label) for label in raw.pop("labels"))
+            manifest = cls(labels=labels, **raw)
+        except OSError as error:
+            raise ModelError(f"{folder}: expected a {FILE}, found: {error.strerror}; train or copy the model anew") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ModelError(f"{folder / FILE}: expected a manifest of format {FORMAT}, found: {error}; train the model anew") from error
+        if manifest.format != FORMAT:
+            raise ModelError(f"{folder / FILE}: expected format {FORMAT}, found {manifest.format}; update cabletag or the model")
+        manifest._verify(folder)
+        return manifest
+
+    def require(self, folder: Path, codebook_id: str, version: str) -> None:
+        """Raise ModelError unless the model was trained for this codebook and version."""
+        found = (self.codebook["id"], self.codebook["version"])
+        if found != (codebook_id, version):
+            raise ModelError(
+                f"{folder}: expected a model of codebook {codebook_id} {version}, found {found[0]} {found[1]}; "
+                "train one with `cabletag train` or install the matching cabletag"
+            )
+
+    def _verify(self, folder: Path) -> None:
+        for name, expected in self.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise ModelError(f"{path}: expected this file of the model, found none; copy the folder anew")
+            if (found := sha256(path)) != expected:
+                raise ModelError(f"{path}: expected SHA-256 {expected[:12]}…, found {found[:12]}…; the file was changed, copy the folder anew")
+
+    def save(self, folder: Path) -> None:
+        """Write manifest.json into the folder."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Label ids in the order of the model's outputs."""
+        return tuple(label.id for label in self.labels)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,60 @@
+"""Fits what turns logits into decisions: calibration and one threshold per label, on held-out training-side data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve
+
+from cabletag.manifest import LabelPolicy
+from cabletag.prediction import calibrate
+
+LEAST_POSITIVES = 8
+PRIOR_COUNT = 15
+
+
+def fit_policy(labels: Sequence[str], logits: np.ndarray, gold: np.ndarray, voice: str | None = None) -> list[LabelPolicy]:
+    """One LabelPolicy per column of `logits` and `gold`, both (passages, labels).
+
+    Calibration is Platt scaling (Platt 1999) with one slope and intercept per label; a label with fewer than
+    LEAST_POSITIVES positives takes the slope and intercept fitted on all labels together. A threshold maximises the
+    label's F1 and is drawn towards the threshold that is best for all labels together, the more so the fewer positives
+    there are (PRIOR_COUNT of them weigh as much as the common one). The voice is fitted on passages with labels only.
+    """
+    voiced = np.ones(len(gold), dtype=bool)
+    if voice is not None:
+        content = [column for column, label in enumerate(labels) if label != voice]
+        voiced = gold[:, content].any(axis=1)
+    common = _platt(logits.ravel(), gold.ravel())
+    fitted = []
+    for column, label in enumerate(labels):
+        rows = voiced if label == voice else slice(None)
+        enough = gold[rows, column].sum() >= LEAST_POSITIVES
+        fitted.append(_platt(logits[rows, column], gold[rows, column]) if enough else common)
+    slope, intercept = np.array(fitted).T
+    scores = calibrate(logits, slope, intercept)
+    shared = _best_threshold(scores.ravel(), gold.ravel())
+    found = []
+    for column, label in enumerate(labels):
+        rows = voiced if label == voice else slice(None)
+        positives = gold[rows, column].sum()
+        own = _best_threshold(scores[rows, column], gold[rows, column]) if positives else shared
+        threshold = (positives * own + PRIOR_COUNT * shared) / (positives + PRIOR_COUNT)
+        found.append(LabelPolicy(label, round(float(threshold), 4), round(float(slope[column]), 5), round(float(intercept[column]), 5)))
+    return found
+
+
+def _platt(logits: np.ndarray, gold: np.ndarray) -> tuple[float, float]:
+    model = LogisticRegression(C=100.0).fit(logits.reshape(-1, 1), gold > 0)
+    slope = float(model.coef_[0, 0])
+    return (slope, float(model.intercept_[0])) if slope > 0 else (1.0, 0.0)
+
+
+def _best_threshold(scores: np.ndarray, gold: np.ndarray) -> float:
+    """The middle of the thresholds whose F1 is within 1% of the best, since the best alone is mostly luck."""
+    precision, recall, thresholds = precision_recall_curve(gold, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    good = thresholds[f1[:-1] >= 0.99 * f1[:-1].max()]
+    return float(np.clip((good.min() + good.max()) / 2, 0.05, 0.95))

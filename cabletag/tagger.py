@@ -1,0 +1,132 @@
+"""The library's front door: load a model, tag texts and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cabletag.assets import codebook_file, model_folder
+from cabletag.codebook import Codebook
+from cabletag.encoders import Encoder
+from cabletag.errors import OptionError, did_you_mean
+from cabletag.manifest import Manifest
+from cabletag.prediction import Prediction, calibrate, decide
+from cabletag.text import Document, Passage, split
+
+
+@dataclass(frozen=True)
+class TaggedDocument:
+    """A document and one prediction per passage, in the same order."""
+
+    document: Document
+    predictions: tuple[Prediction, ...]
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """The passages of the document."""
+        return self.document.passages
+
+
+class Tagger:
+    """Tags passages with the labels of a codebook.
+
+    >>> tagger = Tagger.from_pretrained()
+    >>> tagger.tag(["Posts should report by Friday."])[0].labels
+    ('reporting_directive',)
+    """
+
+    def __init__(self, encoder: Encoder, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._encoder = encoder
+        self._slope = np.array([label.slope for label in manifest.labels])
+        self._intercept = np.array([label.intercept for label in manifest.labels])
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path | None = None, *, device: str = "cpu", threads: int | None = None
+    ) -> Tagger:
+        """Load a shipped model by name, a model folder by path, or the embedded model for None. Needs no network.
+
+        `device` "cpu" runs on ONNX Runtime with `threads` threads (None: all cores); any other is a torch device
+        and needs the extra `train`. Raises ModelError for a folder that is missing, damaged or of another codebook.
+        """
+        folder = model_folder(model)
+        manifest = Manifest.load(folder)
+        shipped = codebook_file(manifest.codebook["id"])
+        if shipped.is_file():
+            codebook = Codebook.load(shipped)
+            manifest.require(folder, codebook.id, codebook.version)
+        size = (manifest.max_tokens, manifest.stride, len(manifest.labels))
+        if device == "cpu":
+            from cabletag.encoders.onnx import OnnxEncoder
+
+            return cls(OnnxEncoder(folder, *size, threads=threads), manifest)
+        from cabletag.encoders.torch import TorchEncoder
+
+        return cls(TorchEncoder(folder, *size, device=device), manifest)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label ids in the order of the columns of `predict_proba`."""
+        return self.manifest.ids
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Calibrated probabilities, float64 of shape (texts, labels). Raises OptionError for anything but strings."""
+        return self._scores(texts)[0]
+
+    def tag(
+        self, texts: Sequence[str], *, threshold: float | None = None, labels: Collection[str] | None = None
+    ) -> list[Prediction]:
+        """One Prediction per text, in order; each text is read as one passage.
+
+        `threshold` between 0 and 1 replaces the model's own threshold of every content label; `labels` limits which
+        content labels may be given. Raises OptionError for a wrong option or anything but strings.
+        """
+        thresholds = self._thresholds(threshold)
+        self._check_labels(labels)
+        scores, windows = self._scores(texts)
+        return [
+            decide(dict(zip(self.labels, row.tolist(), strict=True)), thresholds, self.manifest.voice, labels, int(count))
+            for row, count in zip(scores, windows, strict=True)
+        ]
+
+    def tag_document(
+        self,
+        text: str,
+        *,
+        format: str = "auto",
+        threshold: float | None = None,
+        labels: Collection[str] | None = None,
+    ) -> TaggedDocument:
+        """Cut a document into passages (see `cabletag.split`) and tag each of them."""
+        document = split(text, format)
+        predictions = self.tag([passage.text for passage in document.passages], threshold=threshold, labels=labels)
+        return TaggedDocument(document, tuple(predictions))
+
+    def _scores(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        if isinstance(texts, str):
+            raise OptionError("expected a sequence of texts, found one string; write tag([text])")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise OptionError(f"expected text number {number} to be a string, found {type(text).__name__}")
+        if not len(texts):
+            return np.zeros((0, len(self.labels))), np.zeros(0, dtype=int)
+        logits, windows = self._encoder.encode(texts)
+        return calibrate(logits.astype(np.float64), self._slope, self._intercept), windows
+
+    def _thresholds(self, threshold: float | None) -> dict[str, float]:
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise OptionError(f"expected a threshold between 0 and 1, found {threshold}")
+        own = {label.id: label.threshold for label in self.manifest.labels}
+        if threshold is None:
+            return own
+        return {label: value if label == self.manifest.voice else threshold for label, value in own.items()}
+
+    def _check_labels(self, labels: Collection[str] | None) -> None:
+        known = tuple(label for label in self.labels if label != self.manifest.voice)
+        for label in labels or ():
+            if label not in known:
+                raise OptionError(f"unknown label '{label}'{did_you_mean(label, known)}")
