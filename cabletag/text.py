@@ -49,14 +49,14 @@ def split(text: str, format: str = "auto") -> Document:
     """Cut a document into passages of one to four sentences, about 10 to 120 words.
 
     `auto` takes numbered paragraphs under a cable's header, or with portion marks, for a cable, and anything
-    else for prose. Raises OptionError for an unknown format.
+    else for prose; so does `cable` where there are no numbered paragraphs. Raises OptionError for an unknown format.
     """
     if format not in FORMATS:
         raise OptionError(f"expected a format of {', '.join(FORMATS)}, found '{format}'")
     if format == "markdown":
         return _markdown(text)
     numbered = [] if format == "prose" else _numbered(text)
-    if format == "cable" or (len(numbered) > 1 and _like_a_cable(text, numbered)):
+    if numbered and (format == "cable" or len(numbered) > 1 and _like_a_cable(text, numbered)):
         return _cable(text, numbered)
     blocks = [passage for start, end in _blocks(text, 0, len(text)) for passage in _pack(text, start, end)]
     return Document("prose", tuple(blocks))
@@ -82,10 +82,12 @@ def _pack(text: str, start: int, end: int, paragraph: str | None = None, marking
             continue
         last = spans[-1] if spans else None
         fits = last and last[2] + words <= TARGET_WORDS and last[3] < MAX_SENTENCES
-        if last and (fits or min(last[2], words) < LEAST_WORDS and last[2] + words <= 2 * TARGET_WORDS):
+        if last and (fits or last[2] < LEAST_WORDS and last[2] + words <= 2 * TARGET_WORDS):
             last[1], last[2], last[3] = bound["end_index"], last[2] + words, last[3] + 1
         else:
             spans.append([bound["start_index"], bound["end_index"], words, 1])
+    if len(spans) > 1 and spans[-1][2] < LEAST_WORDS and spans[-1][2] + spans[-2][2] <= 2 * TARGET_WORDS:
+        spans[-2][1] = spans.pop()[1]
     found = []
     for left, right, _, _ in spans:
         raw = text[start + left : start + right]
@@ -123,7 +125,7 @@ def _like_a_cable(text: str, numbered: list[re.Match[str]]) -> bool:
 
 
 def _cable(text: str, numbered: list[re.Match[str]]) -> Document:
-    first = numbered[0].start() if numbered else len(text)
+    first = numbered[0].start()
     passages: list[Passage] = []
     outside = [Span(start, end, "header") for start, end in _blocks(text, 0, first)]
     for match, after in zip(numbered, [*numbered[1:], None], strict=True):
@@ -146,10 +148,9 @@ def _is_heading(block: str) -> bool:
 
 def _header(head: str) -> dict[str, str]:
     fields = list(_FIELD.finditer(head))
-    ends = [match.start() for match in fields[1:]] + [len(head)]
     found: dict[str, str] = {}
-    for match, end in zip(fields, ends, strict=True):
-        value = re.split(r"\n[^\S\n]*\n", head[match.end() : end])[0]
+    for match, after in zip(fields, [*fields[1:], None], strict=False):
+        value = re.split(r"\n[^\S\n]*\n", head[match.end() : after.start() if after else len(head)])[0]
         key = match["key"].lower()
         key = {"subj": "subject", "fm": "from"}.get(key, "references" if key.startswith("ref") else key)
         found.setdefault(key, " ".join(value.split()))
