@@ -18,12 +18,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-labels_app = typer.Typer(help="List the labels of a codebook, explain one, or check a codebook file.", rich_markup_mode=None)
+labels_app = typer.Typer(
+    help="List the labels of a codebook, explain one, or check a codebook file.", rich_markup_mode=None
+)
 models_app = typer.Typer(help="List, show and verify model folders.", rich_markup_mode=None)
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")
 
-ModelOption = Annotated[Optional[str], typer.Option("--model", help="A shipped model's name or a model folder.", metavar="NAME|DIR")]  # noqa: UP045
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="A shipped model's name or a model folder.", metavar="NAME|DIR")
+]
 CodebookOption = Annotated[
     Optional[Path], typer.Option("--codebook", help="A codebook file instead of the shipped one.", metavar="FILE")  # noqa: UP045
 ]
@@ -39,21 +43,33 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
 ) -> None:
     pass
 
 
 @app.command()
 def tag(
-    files: Annotated[Optional[list[str]], typer.Argument(help="Text or Markdown files; - for standard input.", metavar="FILE...")] = None,  # noqa: UP045
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Text or Markdown files; - for standard input.", metavar="FILE...")
+    ] = None,
     text: Annotated[Optional[str], typer.Option("--text", help="Tag this text instead of files.")] = None,  # noqa: UP045
     model: ModelOption = None,
-    threshold: Annotated[Optional[float], typer.Option(help="One threshold, 0 to 1, in place of the model's own per label.")] = None,  # noqa: UP045
-    labels: Annotated[Optional[str], typer.Option(help="Give only these labels, separated by commas.", metavar="ID,ID")] = None,  # noqa: UP045
+    threshold: Annotated[
+        float | None, typer.Option(help="One threshold, 0 to 1, in place of the model's own per label.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Give only these labels, separated by commas.", metavar="ID,ID")
+    ] = None,
     all_scores: Annotated[bool, typer.Option("--all-scores", help="Show every label's probability.")] = False,
-    json_lines: Annotated[bool, typer.Option("--json", help="JSON lines, one a passage; the default when piped.")] = False,
-    show_empty: Annotated[bool, typer.Option("--show-empty", help="In the table, show passages without labels too.")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="JSON lines, one a passage; the default when piped.")
+    ] = False,
+    show_empty: Annotated[
+        bool, typer.Option("--show-empty", help="In the table, show passages without labels too.")
+    ] = False,
     format: Annotated[str, typer.Option(help="auto, prose, markdown or cable.")] = "auto",
     encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
     threads: Annotated[Optional[int], typer.Option(min=1, help="Threads to use; all cores by default.")] = None,  # noqa: UP045
@@ -67,7 +83,9 @@ def tag(
     from cabletag.tagger import Tagger
 
     if (text is None) == (not files):
-        raise OptionError("expected files, - or --text, found " + ("both" if files else "none; try `cabletag tag --text \"...\"`"))
+        raise OptionError(
+            "expected files, - or --text, found " + ("both" if files else 'none; try `cabletag tag --text "..."`')
+        )
     tagger = Tagger.from_pretrained(model, threads=threads)
     options = {"threshold": threshold, "labels": labels.split(",") if labels else None}
     tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
@@ -148,22 +166,29 @@ def models_verify(model: Annotated[Optional[str], typer.Argument(help="A name or
 
     tagger = Tagger.from_pretrained(model)
     count, worst = check_golden(tagger, assets.model_folder(model))
-    typer.echo(f"{tagger.manifest.name}: {len(tagger.manifest.files)} files match, {count} golden examples within {worst:.1e}")
+    typer.echo(
+        f"{tagger.manifest.name}: {len(tagger.manifest.files)} files match, {count} golden examples within {worst:.1e}"
+    )
 
 
 @app.command()
 def train(
     output: Annotated[Path, typer.Argument(help="The model folder to write, e.g. models/my-model.")],
     codebook: CodebookOption = None,
-    corpus: Annotated[Optional[Path], typer.Option(help="Folder with train.jsonl and dev.jsonl; beside the codebook by default.")] = None,  # noqa: UP045
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder with train.jsonl and dev.jsonl; beside the codebook by default.")
+    ] = None,
     real_text: Annotated[
-        Optional[Path], typer.Option("--real-text", help="JSON lines {id, text} for the passages of real.jsonl.", metavar="FILE")  # noqa: UP045
+        Path | None,
+        typer.Option("--real-text", help="JSON lines {id, text} for the passages of real.jsonl.", metavar="FILE"),
     ] = None,
     base: Annotated[Optional[str], typer.Option(help="Any Hugging Face encoder, by id or folder.")] = None,  # noqa: UP045
     epochs: Annotated[Optional[int], typer.Option(min=1)] = None,  # noqa: UP045
     learning_rate: Annotated[Optional[float], typer.Option("--learning-rate")] = None,  # noqa: UP045
     seed: Annotated[Optional[int], typer.Option()] = None,  # noqa: UP045
-    work: Annotated[Path, typer.Option(help="Where checkpoints are kept; a broken run goes on from there.")] = Path("runs"),
+    work: Annotated[Path, typer.Option(help="Where checkpoints are kept; a broken run goes on from there.")] = Path(
+        "runs"
+    ),
 ) -> None:
     """Fine-tune a model on a coded corpus, calibrate it, and write a model folder. Needs the extra `train`."""
     from cabletag import assets
@@ -175,7 +200,15 @@ def train(
     book = codebook or assets.codebook_file()
     given = {"base": base, "epochs": epochs, "learning_rate": learning_rate, "seed": seed}
     recipe = Recipe(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
-    train(output, book, corpus or book.parent / "corpus", recipe, real_text, work, say=lambda line: typer.echo(line, err=True))
+    train(
+        output,
+        book,
+        corpus or book.parent / "corpus",
+        recipe,
+        real_text,
+        work,
+        say=lambda line: typer.echo(line, err=True),
+    )
 
 
 def main() -> None:

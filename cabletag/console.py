@@ -23,7 +23,9 @@ _COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"
 def rows(source: str, tagged: TaggedDocument, all_scores: bool, voice: str | None) -> Iterator[dict[str, Any]]:
     """One JSON-ready row per passage, in document order."""
     for number, (passage, prediction) in enumerate(zip(tagged.passages, tagged.predictions, strict=True), 1):
-        shown = prediction.scores if all_scores else (*prediction.labels, *([voice] if voice and prediction.labels else []))
+        shown = (
+            prediction.scores if all_scores else (*prediction.labels, *([voice] if voice and prediction.labels else []))
+        )
         yield {
             "source": source,
             "passage": number,
@@ -61,12 +63,17 @@ def tag_table(source: str, tagged: TaggedDocument, codebook: Codebook, all_score
         if prediction.labels or show_empty or all_scores:
             place = passage.paragraph or str(number)
             text = Text(" ".join(_printable(passage.text).split()), style="" if prediction.labels else "dim")
-            table.add_row(place, text, _labels(prediction, codebook, all_scores), prediction.voice or "", end_section=True)
+            table.add_row(
+                place, text, _labels(prediction, codebook, all_scores), prediction.voice or "", end_section=True
+            )
     if table.row_count:
         console.print(table)
     total = len(tagged.passages)
     subject = f"{source}: " if not table.row_count else ""
-    console.print(f"{subject}{hits} of {total} passage{'s' if total != 1 else ''} carr{'ies' if hits == 1 else 'y'} a label", style="dim")
+    console.print(
+        f"{subject}{hits} of {total} passage{'s' if total != 1 else ''} carr{'ies' if hits == 1 else 'y'} a label",
+        style="dim",
+    )
 
 
 def _labels(prediction: Prediction, codebook: Codebook, all_scores: bool) -> Text:
@@ -89,7 +96,12 @@ def _printable(text: str) -> str:
 
 def label_table(codebook: Codebook) -> None:
     """All labels of a codebook with their definitions."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{codebook.title} ({codebook.id} {codebook.version})", title_justify="left", title_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"{codebook.title} ({codebook.id} {codebook.version})",
+        title_justify="left",
+        title_style="bold",
+    )
     for column in ("Label", "Group", "Scope", "Carries it"):
         table.add_column(column, no_wrap=column != "Carries it")
     for label in codebook.labels:
@@ -128,7 +140,14 @@ def model_table(manifests: list[Manifest], problems: dict[str, str]) -> None:
         table.add_column(column)
     for manifest in manifests:
         codebook = f"{manifest.codebook['id']} {manifest.codebook['version']}"
-        table.add_row(manifest.name, codebook, str(len(manifest.labels)), manifest.base_model["id"], manifest.training["date"], "verified")
+        table.add_row(
+            manifest.name,
+            codebook,
+            str(len(manifest.labels)),
+            manifest.base_model["id"],
+            manifest.training["date"],
+            "verified",
+        )
     for name, problem in problems.items():
         table.add_row(name, "", "", "", "", Text(problem, style="red"))
     Console().print(table)
@@ -142,7 +161,10 @@ def model_page(manifest: Manifest) -> None:
     lines: Collection[tuple[str, str]] = (
         ("codebook", f"{manifest.codebook['id']} {manifest.codebook['version']}"),
         ("base model", f"{manifest.base_model['id']} (SHA-256 {manifest.base_model['sha256'][:12]}…)"),
-        ("trained", f"{training['date']}, {training['seconds']} s, {training['passages']['train']:,} passages, {training['passages']['held_out']:,} held out"),
+        (
+            "trained",
+            f"{training['date']}, {training['seconds']} s, {training['passages']['train']:,} passages, {training['passages']['held_out']:,} held out",
+        ),
         ("window", f"{manifest.max_tokens} tokens, overlap {manifest.stride}"),
     )
     for key, value in lines:

@@ -76,7 +76,7 @@ def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
             genre=str(row.get("genre", "unknown")),
             document=str(row.get("brief") or row.get("source_path") or key),
             sure=bool(row.get("sure", True)),
-            coding=row.get("coding") if isinstance(row.get("coding"), dict) else {},
+            coding=row.get("coding") or {},
         )
     return list(found.values())
 
@@ -95,9 +95,7 @@ def read_pointers(pointers: Path, texts: Path, codebook: Codebook) -> list[Coded
         if hashlib.sha256(known[key].encode()).hexdigest() != row.get("sha256"):
             raise CorpusError(f"{texts}: the text of '{key}' is not the one that was coded ({place}); rebuild the file")
         labels = checked_labels(row, codebook, place)
-        found.append(
-            CodedPassage(key, known[key], labels, row["genre"], f"{row['repo']}/{row['path']}", row["sure"])
-        )
+        found.append(CodedPassage(key, known[key], labels, row["genre"], f"{row['repo']}/{row['path']}", row["sure"]))
     return found
 
 

@@ -27,7 +27,10 @@ class _Logits(torch.nn.Module):
         self.model = model
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return self.model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+        logits: torch.Tensor = self.model({"input_ids": input_ids, "attention_mask": attention_mask})[
+            "sentence_embedding"
+        ]
+        return logits
 
 
 def export_onnx(folder: Path) -> None:
@@ -51,6 +54,7 @@ def export_onnx(folder: Path) -> None:
         output_names=["logits"],
         dynamic_shapes={"input_ids": axes, "attention_mask": axes},
     )
+    assert program is not None  # only its absence with other options is why the type allows it
     proto = program.model_proto
     _refer_to_weights(proto, folder / WEIGHTS)
     onnx.save(proto, folder / GRAPH)
@@ -68,9 +72,13 @@ def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
             continue
         kind, (start, end) = tensors[name]["dtype"], tensors[name]["data_offsets"]
         if kind not in _TYPES:
-            raise ModelError(f"{weights}: expected F16 or F32 tensors, found {kind} in {name}; save the checkpoint anew")
+            raise ModelError(
+                f"{weights}: expected F16 or F32 tensors, found {kind} in {name}; save the checkpoint anew"
+            )
         if list(initializer.dims) != tensors[name]["shape"]:
-            raise ModelError(f"{weights}: expected {name} of shape {list(initializer.dims)}, found {tensors[name]['shape']}")
+            raise ModelError(
+                f"{weights}: expected {name} of shape {list(initializer.dims)}, found {tensors[name]['shape']}"
+            )
         wanted = initializer.name
         initializer.ClearField("raw_data")
         initializer.data_type = _TYPES[kind]
@@ -88,11 +96,15 @@ def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
         del node.metadata_props[:]
 
 
-def check_export(folder: Path, max_tokens: int, stride: int, outputs: int, texts: list[str], tolerance: float = 1e-3) -> float:
+def check_export(
+    folder: Path, max_tokens: int, stride: int, outputs: int, texts: list[str], tolerance: float = 1e-3
+) -> float:
     """The largest difference in logits between the graph and the checkpoint on these texts. Raises ModelError above `tolerance`."""
     graph, _ = OnnxEncoder(folder, max_tokens, stride, outputs).encode(texts)
     reference, _ = TorchEncoder(folder, max_tokens, stride, outputs).encode(texts)
     worst = float(np.abs(graph - reference).max())
     if worst > tolerance:
-        raise ModelError(f"{folder / GRAPH}: expected the checkpoint's logits within {tolerance}, found {worst:.4f} off; export anew")
+        raise ModelError(
+            f"{folder / GRAPH}: expected the checkpoint's logits within {tolerance}, found {worst:.4f} off; export anew"
+        )
     return worst

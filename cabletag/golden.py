@@ -20,5 +20,7 @@ def check_golden(tagger: Tagger, folder: Path) -> tuple[int, float]:
     expected = np.array([[row["scores"][label] for label in tagger.labels] for row in rows])
     worst = float(np.abs(tagger.predict_proba([row["text"] for row in rows]) - expected).max())
     if worst > TOLERANCE:
-        raise ModelError(f"{folder / FILE}: expected scores within {TOLERANCE}, found {worst:.4f} off; this machine runs the model otherwise")
+        raise ModelError(
+            f"{folder / FILE}: expected scores within {TOLERANCE}, found {worst:.4f} off; this machine runs the model otherwise"
+        )
     return len(rows), worst

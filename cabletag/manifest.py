@@ -50,11 +50,17 @@ class Manifest:
             labels = tuple(LabelPolicy(**label) for label in raw.pop("labels"))
             manifest = cls(labels=labels, **raw)
         except OSError as error:
-            raise ModelError(f"{folder}: expected a {FILE}, found: {error.strerror}; train or copy the model anew") from error
+            raise ModelError(
+                f"{folder}: expected a {FILE}, found: {error.strerror}; train or copy the model anew"
+            ) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ModelError(f"{folder / FILE}: expected a manifest of format {FORMAT}, found: {error}; train the model anew") from error
+            raise ModelError(
+                f"{folder / FILE}: expected a manifest of format {FORMAT}, found: {error}; train the model anew"
+            ) from error
         if manifest.format != FORMAT:
-            raise ModelError(f"{folder / FILE}: expected format {FORMAT}, found {manifest.format}; update cabletag or the model")
+            raise ModelError(
+                f"{folder / FILE}: expected format {FORMAT}, found {manifest.format}; update cabletag or the model"
+            )
         manifest._verify(folder)
         return manifest
 
@@ -73,7 +79,9 @@ class Manifest:
             if not path.is_file():
                 raise ModelError(f"{path}: expected this file of the model, found none; copy the folder anew")
             if (found := sha256(path)) != expected:
-                raise ModelError(f"{path}: expected SHA-256 {expected[:12]}…, found {found[:12]}…; the file was changed, copy the folder anew")
+                raise ModelError(
+                    f"{path}: expected SHA-256 {expected[:12]}…, found {found[:12]}…; the file was changed, copy the folder anew"
+                )
 
     def save(self, folder: Path) -> None:
         """Write manifest.json into the folder."""

@@ -15,7 +15,9 @@ LEAST_POSITIVES = 8
 PRIOR_COUNT = 15
 
 
-def fit_policy(labels: Sequence[str], logits: np.ndarray, gold: np.ndarray, voice: str | None = None) -> list[LabelPolicy]:
+def fit_policy(
+    labels: Sequence[str], logits: np.ndarray, gold: np.ndarray, voice: str | None = None
+) -> list[LabelPolicy]:
     """One LabelPolicy per column of `logits` and `gold`, both (passages, labels).
 
     Calibration is Platt scaling (Platt 1999) with one slope and intercept per label; a label with fewer than
@@ -23,11 +25,9 @@ def fit_policy(labels: Sequence[str], logits: np.ndarray, gold: np.ndarray, voic
     label's F1 and is drawn towards the threshold that is best for all labels together, the more so the fewer positives
     there are (PRIOR_COUNT of them weigh as much as the common one). The voice is fitted on passages with labels only.
     """
-    voiced = np.ones(len(gold), dtype=bool)
-    if voice is not None:
-        content = [column for column, label in enumerate(labels) if label != voice]
-        voiced = gold[:, content].any(axis=1)
-    common = _platt(logits.ravel(), gold.ravel())
+    content = [column for column, label in enumerate(labels) if label != voice]
+    voiced = gold[:, content].any(axis=1)
+    common = _platt(logits[:, content].ravel(), gold[:, content].ravel())
     fitted = []
     for column, label in enumerate(labels):
         rows = voiced if label == voice else slice(None)
@@ -35,14 +35,18 @@ def fit_policy(labels: Sequence[str], logits: np.ndarray, gold: np.ndarray, voic
         fitted.append(_platt(logits[rows, column], gold[rows, column]) if enough else common)
     slope, intercept = np.array(fitted).T
     scores = calibrate(logits, slope, intercept)
-    shared = _best_threshold(scores.ravel(), gold.ravel())
+    shared = _best_threshold(scores[:, content].ravel(), gold[:, content].ravel())
     found = []
     for column, label in enumerate(labels):
         rows = voiced if label == voice else slice(None)
         positives = gold[rows, column].sum()
         own = _best_threshold(scores[rows, column], gold[rows, column]) if positives else shared
         threshold = (positives * own + PRIOR_COUNT * shared) / (positives + PRIOR_COUNT)
-        found.append(LabelPolicy(label, round(float(threshold), 4), round(float(slope[column]), 5), round(float(intercept[column]), 5)))
+        found.append(
+            LabelPolicy(
+                label, round(float(threshold), 4), round(float(slope[column]), 5), round(float(intercept[column]), 5)
+            )
+        )
     return found
 
 

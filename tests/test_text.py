@@ -72,7 +72,9 @@ def test_numbered_list_in_prose_is_no_cable():
     ],
 )
 def test_abbreviations_and_quotations_do_not_end_a_sentence(sentence):
-    filler = "This second sentence is long enough to stand as a passage of its own " + "and goes on " * 20 + "to its end."
+    filler = (
+        "This second sentence is long enough to stand as a passage of its own " + "and goes on " * 20 + "to its end."
+    )
     assert split(f"{sentence * 1} {filler}").passages[0].text.startswith(sentence)
 
 
@@ -101,7 +103,26 @@ def test_any_text_is_taken(text):
     assert covered(text, split(text))
 
 
-PIECES = ["1. (SBU) ", "2. ", "\n", "\n\n", "SUBJECT: A\n", "TAGS: B\n", "U.S. ", "Word. ", "word ", "# ", "- ", "> ", "```\n", "é ", "\r\n", "\t", '"', "SMITH"]
+PIECES = [
+    "1. (SBU) ",
+    "2. ",
+    "\n",
+    "\n\n",
+    "SUBJECT: A\n",
+    "TAGS: B\n",
+    "U.S. ",
+    "Word. ",
+    "word ",
+    "# ",
+    "- ",
+    "> ",
+    "```\n",
+    "é ",
+    "\r\n",
+    "\t",
+    '"',
+    "SMITH",
+]
 
 
 @settings(max_examples=150, deadline=None)

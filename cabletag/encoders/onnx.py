@@ -27,4 +27,4 @@ class OnnxEncoder(WindowedEncoder):
 
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Token ids and mask (rows, tokens) to logits (rows, labels)."""
-        return self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+        return np.asarray(self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0])

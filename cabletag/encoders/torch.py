@@ -26,4 +26,4 @@ class TorchEncoder(WindowedEncoder):
             "input_ids": torch.from_numpy(ids).to(device),
             "attention_mask": torch.from_numpy(mask).to(device),
         }
-        return self._model(features)["sentence_embedding"].float().cpu().numpy()
+        return np.asarray(self._model(features)["sentence_embedding"].float().cpu())

@@ -1,0 +1,169 @@
+"""Quality of every system on every coded set, from one run, into results/quality.json.
+
+    python benchmarks/quality.py [--real-text FILE] [--gold NAME=FILE ...]
+
+All systems but the keywords are trained on the data that the shipped model was trained on, and their thresholds are fitted on
+the data that its thresholds were fitted on. A gold set is JSON lines {id, text, labels}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import yaml
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import FeatureUnion
+
+from cabletag import Codebook, Tagger
+from cabletag.assets import codebook_file
+from cabletag.corpus import CodedPassage, digest, read_corpus
+from cabletag.manifest import LabelPolicy
+from cabletag.metrics import evaluate
+from cabletag.policy import fit_policy
+from cabletag.prediction import calibrate
+from cabletag.train import Recipe, base_folder, gold_matrix, training_data
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "quality.json"
+
+
+class Keywords:
+    """Regular expressions drawn from the codebook; nothing is learned."""
+
+    def __init__(self, codebook: Codebook) -> None:
+        rules = yaml.safe_load((HERE / "keywords.yaml").read_text())
+        self.setting = re.compile(rules["setting"], re.IGNORECASE)
+        self.rules = [
+            (re.compile(rules["labels"][label.id], re.IGNORECASE), label.scope == "migration")
+            for label in codebook.labels
+        ]
+
+    def decide(self, texts: list[str]) -> tuple[np.ndarray, None]:
+        rows = []
+        for text in texts:
+            setting = bool(self.setting.search(text))
+            rows.append([bool(rule.search(text)) and (setting or not needs) for rule, needs in self.rules])
+        return np.array(rows, dtype=int), None
+
+
+class Linear:
+    """Logistic regression per label over any features, with the policy fitted as for the shipped model."""
+
+    def __init__(
+        self, features, codebook: Codebook, fit: list[CodedPassage], held_out: list[CodedPassage], c: float
+    ) -> None:
+        self.features = features
+        gold = gold_matrix(codebook, fit)
+        self.model = OneVsRestClassifier(LogisticRegression(C=c, max_iter=300), n_jobs=1)
+        self.model.fit(features([passage.text for passage in fit], True), gold)
+        logits = self.logits([passage.text for passage in held_out])
+        self.policy = fit_policy(codebook.ids, logits, gold_matrix(codebook, held_out), codebook.voice_id)
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        return self.model.decision_function(self.features(texts, False))
+
+    def decide(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        return apply_policy(self.policy, self.logits(texts))
+
+
+class Shipped:
+    """The embedded model, as anyone gets it."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        self.tagger = tagger
+        self.thresholds = np.array([label.threshold for label in tagger.manifest.labels])
+
+    def decide(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        scores = self.tagger.predict_proba(texts)
+        return (scores >= self.thresholds).astype(int), scores
+
+
+def apply_policy(policy: list[LabelPolicy], logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    slope, intercept, threshold = np.array([[label.slope, label.intercept, label.threshold] for label in policy]).T
+    scores = calibrate(logits, slope, intercept)
+    return (scores >= threshold).astype(int), scores
+
+
+def tfidf():
+    union = FeatureUnion(
+        [
+            ("words", TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)),
+            ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=3, sublinear_tf=True)),
+        ]
+    )
+    return lambda texts, fit: union.fit_transform(texts) if fit else union.transform(texts)
+
+
+def frozen():
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(base_folder(Recipe().base), device="cpu")
+    return lambda texts, fit: model.encode(texts, batch_size=64, show_progress_bar=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--real-text", type=Path, help="texts of real.jsonl; needed if the shipped model was trained with them"
+    )
+    parser.add_argument("--gold", action="append", default=[], metavar="NAME=FILE", help="another coded set")
+    arguments = parser.parse_args()
+    codebook, tagger = Codebook.load(), Tagger.from_pretrained()
+    corpus = codebook_file().parent / "corpus"
+    recipe = Recipe(**tagger.manifest.training["recipe"])
+    fit, held_out = training_data(codebook, corpus, recipe, arguments.real_text, print)
+    if digest(fit) != tagger.manifest.training["sha256"]["train"]:
+        raise SystemExit(
+            "expected the data that the shipped model was trained on; give the same --real-text, or train anew"
+        )
+    sets = {"authored test": read_corpus(corpus / "test.jsonl", codebook)}
+    for given in arguments.gold:
+        name, _, path = given.partition("=")
+        sets[name] = read_corpus(Path(path), codebook)
+    systems = {
+        "keywords": Keywords(codebook),
+        "TF-IDF + logistic regression": Linear(tfidf(), codebook, fit, held_out, 10.0),
+        "frozen MiniLM + logistic regression": Linear(frozen(), codebook, fit, held_out, 3.0),
+        "cabletag": Shipped(tagger),
+    }
+    report = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "model": {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]},
+        "training_sha256": tagger.manifest.training["sha256"],
+        "sets": {name: {"passages": len(rows), "sha256": digest(rows)} for name, rows in sets.items()},
+        "results": {},
+    }
+    for set_name, rows in sets.items():
+        gold = gold_matrix(codebook, rows).astype(int)
+        genres = sorted({row.genre for row in rows})
+        for system_name, system in systems.items():
+            started = time.perf_counter()
+            given, scores = system.decide([row.text for row in rows])
+            result = evaluate(codebook.ids, given, gold, scores, codebook.voice_id)
+            result["seconds"] = round(time.perf_counter() - started, 2)
+            if system_name == "cabletag":
+                result["genres"] = {}
+                for genre in genres:
+                    picked = np.array([row.genre == genre for row in rows])
+                    part = evaluate(codebook.ids, given[picked], gold[picked], None, codebook.voice_id, samples=200)
+                    result["genres"][genre] = {key: part[key] for key in ("passages", "micro_f1", "any_label_f1")}
+            report["results"].setdefault(set_name, {})[system_name] = result
+            print(
+                f"{set_name:<16} {system_name:<38} macro-F1 {result['macro_f1']} micro-F1 {result['micro_f1']}",
+                flush=True,
+            )
+    report["sha256"] = hashlib.sha256(json.dumps(report["results"], sort_keys=True).encode()).hexdigest()
+    RESULTS.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+import hashlib
+import json
+
+import pytest
+
+from cabletag.corpus import digest, read_corpus, read_pointers
+from cabletag.errors import CorpusError
+
+ROW = {"id": "a", "text": "Some text.", "labels": ["sovereignty"], "genre": "cable", "brief": "tr-01"}
+POINTER = {"id": "a", "repo": "x/y", "path": "f.txt", "labels": [], "genre": "cable", "sure": False}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, *rows):
+        path = tmp_path / name
+        path.write_text("\n".join(json.dumps(row) if isinstance(row, dict) else row for row in rows))
+        return path
+
+    return write
+
+
+def test_rows_become_passages(write, codebook):
+    assert read_corpus(write("c.jsonl", ROW), codebook)[0].labels == ("sovereignty",)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({**ROW, "labels": ["sovereign"]}, "c.jsonl:1: unknown label 'sovereign'; did you mean 'sovereignty'"),
+        ({**ROW, "labels": ["attributed"]}, "only beside another label"),
+        ({**ROW, "labels": "sovereignty"}, "expected 'labels' as list"),
+        ({**ROW, "text": 3}, "expected 'text' as str, found 3"),
+        ("{broken", "c.jsonl:1: expected one JSON object a line"),
+        ("[1]", "expected a JSON object, found list"),
+    ],
+)
+def test_bad_row_is_refused_with_its_place(write, codebook, row, message):
+    with pytest.raises(CorpusError, match=message):
+        read_corpus(write("c.jsonl", row), codebook)
+
+
+def test_duplicate_id_is_refused(write, codebook):
+    with pytest.raises(CorpusError, match=r"c\.jsonl:2: the id 'a' is taken"):
+        read_corpus(write("c.jsonl", ROW, ROW), codebook)
+
+
+def test_missing_file_is_refused(tmp_path, codebook):
+    with pytest.raises(CorpusError, match="expected a readable JSON-lines file"):
+        read_corpus(tmp_path / "none.jsonl", codebook)
+
+
+def test_pointer_takes_its_text_by_id(write, codebook):
+    pointer = {**POINTER, "sha256": hashlib.sha256(b"Some text.").hexdigest()}
+    found = read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Some text."}), codebook)
+    assert (found[0].text, found[0].sure) == ("Some text.", False)
+
+
+def test_pointer_to_another_text_is_refused(write, codebook):
+    pointer = {**POINTER, "sha256": hashlib.sha256(b"Some text.").hexdigest()}
+    with pytest.raises(CorpusError, match="is not the one that was coded"):
+        read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Another text."}), codebook)
+
+
+def test_pointer_without_text_is_refused(write, codebook):
+    with pytest.raises(CorpusError, match="expected the text of 'a'"):
+        read_pointers(write("p.jsonl", {**POINTER, "sha256": ""}), write("t.jsonl", {"id": "b", "text": "x"}), codebook)
+
+
+def test_digest_changes_with_a_label(write, codebook):
+    one = read_corpus(write("c.jsonl", ROW), codebook)
+    two = read_corpus(write("c.jsonl", {**ROW, "labels": []}), codebook)
+    assert digest(one) != digest(two)

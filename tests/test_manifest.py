@@ -1,0 +1,62 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from cabletag.errors import ModelError
+from cabletag.manifest import Manifest, sha256
+
+
+@pytest.fixture
+def folder(tmp_path, manifest):
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    replace(manifest, files={"weights.bin": sha256(tmp_path / "weights.bin")}).save(tmp_path)
+    return tmp_path
+
+
+def test_saved_manifest_loads_equal(folder, manifest):
+    assert Manifest.load(folder).labels == manifest.labels
+
+
+def test_changed_byte_is_refused(folder):
+    (folder / "weights.bin").write_bytes(b"weightz")
+    with pytest.raises(ModelError, match=r"weights\.bin: expected SHA-256 .* the file was changed"):
+        Manifest.load(folder)
+
+
+def test_missing_file_is_refused(folder):
+    (folder / "weights.bin").unlink()
+    with pytest.raises(ModelError, match="expected this file of the model, found none"):
+        Manifest.load(folder)
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="expected a model folder, found none"):
+        Manifest.load(tmp_path / "none")
+
+
+def test_folder_without_manifest_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"expected a manifest\.json"):
+        Manifest.load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"format": 99}, {"surprise": 1}, {"labels": [{"id": "a"}]}, {"labels": None}])
+def test_manifest_of_another_shape_is_refused(folder, change):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ModelError, match=r"manifest\.json: expected"):
+        Manifest.load(folder)
+
+
+def test_half_a_manifest_is_refused(folder):
+    path = folder / "manifest.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(ModelError, match="expected a manifest of format 1"):
+        Manifest.load(folder)
+
+
+def test_another_codebook_version_is_refused(folder):
+    with pytest.raises(
+        ModelError, match=r"expected a model of codebook cable-2025-11-21 2\.0\.0, found cable-2025-11-21 1\.0\.0"
+    ):
+        Manifest.load(folder).require(folder, "cable-2025-11-21", "2.0.0")
