@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -29,7 +29,7 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="A shipped model's name or a model folder.", metavar="NAME|DIR")
 ]
 CodebookOption = Annotated[
-    Optional[Path], typer.Option("--codebook", help="A codebook file instead of the shipped one.", metavar="FILE")  # noqa: UP045
+    Path | None, typer.Option("--codebook", help="A codebook file instead of the shipped one.", metavar="FILE")
 ]
 
 
@@ -55,7 +55,7 @@ def tag(
     files: Annotated[
         list[str] | None, typer.Argument(help="Text or Markdown files; - for standard input.", metavar="FILE...")
     ] = None,
-    text: Annotated[Optional[str], typer.Option("--text", help="Tag this text instead of files.")] = None,  # noqa: UP045
+    text: Annotated[str | None, typer.Option("--text", help="Tag this text instead of files.")] = None,
     model: ModelOption = None,
     threshold: Annotated[
         float | None, typer.Option(help="One threshold, 0 to 1, in place of the model's own per label.")
@@ -72,7 +72,7 @@ def tag(
     ] = False,
     format: Annotated[str, typer.Option(help="auto, prose, markdown or cable.")] = "auto",
     encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
-    threads: Annotated[Optional[int], typer.Option(min=1, help="Threads to use; all cores by default.")] = None,  # noqa: UP045
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")] = None,
 ) -> None:
     """Tag the passages of files, of standard input (-) or of --text.
 
@@ -149,7 +149,7 @@ def _models(context: typer.Context) -> None:
 
 
 @models_app.command("show")
-def models_show(model: Annotated[Optional[str], typer.Argument(help="A name or a folder.")] = None) -> None:  # noqa: UP045
+def models_show(model: Annotated[str | None, typer.Argument(help="A name or a folder.")] = None) -> None:
     """Show what a model was trained on and its thresholds."""
     from cabletag import assets, console
     from cabletag.manifest import Manifest
@@ -158,7 +158,7 @@ def models_show(model: Annotated[Optional[str], typer.Argument(help="A name or a
 
 
 @models_app.command("verify")
-def models_verify(model: Annotated[Optional[str], typer.Argument(help="A name or a folder.")] = None) -> None:  # noqa: UP045
+def models_verify(model: Annotated[str | None, typer.Argument(help="A name or a folder.")] = None) -> None:
     """Check every file of a model against its manifest, and its scores against its golden examples."""
     from cabletag import assets
     from cabletag.golden import check_golden
@@ -182,10 +182,10 @@ def train(
         Path | None,
         typer.Option("--real-text", help="JSON lines {id, text} for the passages of real.jsonl.", metavar="FILE"),
     ] = None,
-    base: Annotated[Optional[str], typer.Option(help="Any Hugging Face encoder, by id or folder.")] = None,  # noqa: UP045
-    epochs: Annotated[Optional[int], typer.Option(min=1)] = None,  # noqa: UP045
-    learning_rate: Annotated[Optional[float], typer.Option("--learning-rate")] = None,  # noqa: UP045
-    seed: Annotated[Optional[int], typer.Option()] = None,  # noqa: UP045
+    base: Annotated[str | None, typer.Option(help="Any Hugging Face encoder, by id or folder.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate")] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
     work: Annotated[Path, typer.Option(help="Where checkpoints are kept; a broken run goes on from there.")] = Path(
         "runs"
     ),

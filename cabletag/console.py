@@ -51,7 +51,7 @@ def write_json(items: Iterator[dict[str, Any]]) -> None:
 
 def tag_table(source: str, tagged: TaggedDocument, codebook: Codebook, all_scores: bool, show_empty: bool) -> None:
     """The tagged passages of one document, and how many there are."""
-    console = Console()
+    console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, title=source, title_justify="left", title_style="bold", padding=(0, 1))
     table.add_column("¶" if tagged.document.format == "cable" else "No.", justify="right", style="dim", no_wrap=True)
     table.add_column("Passage", ratio=3, overflow="fold")

@@ -41,5 +41,5 @@ def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
     """A suffix such as "; did you mean 'crime_framing'?", or the list of what is known."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, known, n=1)
+    near = get_close_matches(word, known, n=1, cutoff=0.45)
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}"

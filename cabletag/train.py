@@ -46,13 +46,14 @@ class Recipe:
 
     base: str = DEFAULT_BASE
     seed: int = 13
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 32
-    learning_rate: float = 6e-5
+    learning_rate: float = 8e-5
     head_learning_rate: float = 3e-4
     weight_decay: float = 0.01
     probe_c: float = 3.0
     unsure_weight: float = 0.7
+    token_dropout: float = 0.1  # share of tokens masked in training, so that no single word decides
     max_tokens: int = 192
     stride: int = 48
     held_out: int = 8  # one real document in so many is held out
@@ -250,13 +251,21 @@ def _probe(model: SentenceTransformer, codebook: Codebook, fit: list[CodedPassag
 class _Module(torch.nn.Module):
     """The stack with a loss, as Trainer wants it."""
 
-    def __init__(self, model: SentenceTransformer) -> None:
+    def __init__(self, model: SentenceTransformer, token_dropout: float) -> None:
         super().__init__()
         self.model = model
+        self.mask_id = model.tokenizer.mask_token_id
+        self.special = torch.tensor(model.tokenizer.all_special_ids)
+        self.token_dropout = token_dropout if self.mask_id is not None else 0.0
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
     ) -> dict[str, torch.Tensor]:
+        if self.training and self.token_dropout:
+            hidden = (torch.rand(input_ids.shape, device=input_ids.device) < self.token_dropout) & ~torch.isin(
+                input_ids, self.special.to(input_ids.device)
+            )
+            input_ids = input_ids.masked_fill(hidden, self.mask_id)
         logits = self.model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"].float()
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         return {"loss": (loss * weights).sum(dim=1).mean(), "logits": logits}
@@ -303,7 +312,7 @@ def _trainer(
             )
         }
 
-    module = _Module(model)
+    module = _Module(model, recipe.token_dropout)
     head = {id(parameter) for parameter in model[2].parameters()}
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(

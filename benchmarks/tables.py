@@ -1,0 +1,169 @@
+"""Generated parts of README.md and of the model card, from the codebook, the results and the tool itself.
+
+    python benchmarks/tables.py [--check]
+
+A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. With --check nothing is written, and a part that is not
+current is named and makes the exit code 1.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from cabletag import Codebook, Tagger
+from cabletag.assets import codebook_file, model_folder
+from cabletag.console import tag_table
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def results(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def labels_part() -> str:
+    rows = ["| label | group | it says that the passage … |", "| --- | --- | --- |"]
+    for label in Codebook.load().labels:
+        rows.append(f"| `{label.id}` | {label.group.replace('_', ' ')} | {label.definition} |")
+    return "\n".join(rows)
+
+
+def output_part() -> str:
+    """What the first command prints, at 118 columns and without colour."""
+    import os
+
+    os.environ.update(COLUMNS="118", NO_COLOR="1")
+    sample = codebook_file().parent / "sample-cable.txt"
+    tagged = Tagger.from_pretrained().tag_document(sample.read_text(encoding="utf-8"))
+    out = io.StringIO()
+    with redirect_stdout(out):
+        tag_table("sample-cable.txt", tagged, Codebook.load(), all_scores=False, show_empty=False)
+    return "```text\n" + "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n```"
+
+
+def _value(interval: list[float] | None) -> str:
+    if interval is None:
+        return "–"
+    value, low, high = interval
+    return f"{value:.3f} ({low:.2f}–{high:.2f})"
+
+
+def quality_part() -> str:
+    report = results("quality")
+    lines = []
+    for set_name, systems in report["results"].items():
+        size = report["sets"][set_name]
+        macro = len(next(iter(systems.values()))["macro_labels"])
+        lines += [
+            f"**{set_name}**, {size['passages']:,} passages (digest `{size['sha256'][:12]}`), macro over the {macro} content labels with at least ten positives:",
+            "",
+            "| system | macro-F1 | micro-F1 | any label F1 | voice F1 | passages/s |",
+            "| --- | --- | --- | --- | --- | ---: |",
+        ]
+        for system, found in systems.items():
+            bold = "**" if system == "cabletag" else ""
+            voice = _value(found["labels"]["attributed"]["f1"])
+            speed = found["passages"] / max(found["seconds"], 0.01)
+            lines.append(
+                f"| {bold}{system}{bold} | {_value(found['macro_f1'])} | {_value(found['micro_f1'])} | {_value(found['any_label_f1'])} | {voice} | {speed:,.0f} |"
+            )
+        lines.append("")
+    lines.append(
+        f"Measured {report['date']} by `benchmarks/quality.py`; in brackets the 95% bootstrap interval; training data `{report['training_sha256']['train'][:12]}`."
+    )
+    return "\n".join(lines)
+
+
+def labels_quality_part() -> str:
+    report = results("quality")
+    lines = []
+    for set_name, systems in report["results"].items():
+        found = systems["cabletag"]
+        lines += [
+            f"### {set_name}: {found['passages']:,} passages",
+            "",
+            f"Expected calibration error {found['expected_calibration_error']:.3f}; over all content labels precision {found['micro_precision']:.2f}, recall {found['micro_recall']:.2f}.",
+            "",
+            "| label | support | precision | recall | F1 |",
+            "| --- | ---: | ---: | ---: | --- |",
+        ]
+        for label, entry in found["labels"].items():
+            lines.append(f"| {label} | {entry['support']} | {entry['precision']:.2f} | {entry['recall']:.2f} | {_value(entry['f1'])} |")
+        lines += ["", "| register | passages | micro-F1 | any label F1 |", "| --- | ---: | --- | --- |"]
+        for genre, entry in found["genres"].items():
+            lines.append(f"| {genre.replace('_', ' ')} | {entry['passages']} | {_value(entry['micro_f1'])} | {_value(entry['any_label_f1'])} |")
+        lines.append("")
+    return "\n".join(lines).strip()
+
+
+def speed_part() -> str:
+    report = results("speed")
+    lines = ["| system | passages/s | peak memory, MB |", "| --- | ---: | ---: |"]
+    names = {"cabletag": "cabletag (ONNX Runtime, single precision)", "pipeline": f"transformers pipeline, batch size {report['pipeline_batch_size']}"}
+    for system, found in report["systems"].items():
+        lines.append(f"| {names[system]} | {found['passages_per_second']:,.0f} | {found['peak_mb']:,.0f} |")
+    starts = ", ".join(f"`{name}` {seconds:.2f} s" for name, seconds in report["start_seconds"].items())
+    lines += [
+        "",
+        f"Median ratio over {report['rounds']} alternating rounds: **{report['median_ratio']:.1f} times**. {report['passages']} passages, {report['threads']} threads "
+        f"({report['machine']}), {report['date']}, by `benchmarks/speed.py`. From a cold start: {starts}.",
+    ]
+    return "\n".join(lines)
+
+
+def training_part() -> str:
+    manifest = Tagger.from_pretrained().manifest
+    training = manifest.training
+    recipe = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in training["recipe"].items())
+    log = "\n".join(f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |" for entry in training["log"])
+    return (
+        f"{training['passages']['train']:,} passages to train on and {training['passages']['held_out']:,} held out, {training['passages']['real']:,} of both "
+        f"together real; digests `{training['sha256']['train'][:12]}` and `{training['sha256']['held_out'][:12]}`. Base model {manifest.base_model['id']} "
+        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s.\n\n{recipe}\n\n"
+        f"| epoch | held-out loss | held-out macro average precision |\n| ---: | ---: | ---: |\n{log}"
+    )
+
+
+PARTS = {
+    "labels": labels_part,
+    "output": output_part,
+    "quality": quality_part,
+    "labels-quality": labels_quality_part,
+    "speed": speed_part,
+    "training": training_part,
+}
+
+
+def fill(text: str) -> str:
+    """The page with every generated part made anew."""
+    for name, make in PARTS.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if begin in text:
+            before, _, rest = text.partition(begin)
+            _, _, after = rest.partition(end)
+            text = f"{before}{begin}\n{make()}\n{end}{after}"
+    return text
+
+
+def main() -> int:
+    stale = []
+    for page in (ROOT / "README.md", model_folder() / "MODEL_CARD.md"):
+        text = page.read_text(encoding="utf-8")
+        if (filled := fill(text)) != text:
+            stale.append(page.name)
+            if "--check" not in sys.argv:
+                page.write_text(filled, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"not current: {', '.join(stale)}; run python benchmarks/tables.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+
+@pytest.fixture
+def fake(monkeypatch, tagger):
+    """The command line on a tagger with a fake encoder."""
+    monkeypatch.setattr("cabletag.tagger.Tagger.from_pretrained", lambda *_, **__: tagger)
+
+
+@pytest.fixture
+def document(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Long live sovereignty.\n\nNothing here.\n")
+    return path
+
+
+def test_pipe_gets_one_json_line_a_passage(fake, run, document):
+    code, out, _ = run("tag", document)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [row["labels"] for row in rows] == [["sovereignty"], []]
+    assert document.read_text()[rows[0]["start"] : rows[0]["end"]] == rows[0]["text"]
+
+
+def test_all_scores_gives_every_label(fake, run, codebook):
+    _, out, _ = run("tag", "--text", "sovereignty", "--all-scores")
+    assert set(json.loads(out)["scores"]) == set(codebook.ids)
+
+
+def test_terminal_gets_a_table(fake, run, document, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    _, out, _ = run("tag", document)
+    assert "sovereignty 0.98" in out
+    assert "1 of 2 passages carries a label" in out
+
+
+def test_control_characters_do_not_reach_the_terminal(fake, run, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    _, out, _ = run("tag", "--text", "sovereignty \x1b]0;owned\x07 [red]here[/red]")
+    assert "\x07" not in out
+    assert "[red]here[/red]" in out
+
+
+def test_bad_file_is_named_and_good_ones_are_tagged(fake, run, document, tmp_path):
+    code, out, err = run("tag", tmp_path / "none.txt", document)
+    assert code == 1
+    assert len(out.splitlines()) == 2
+    assert err.count("\n") == 1
+    assert "none.txt: expected a text file, found none" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tag"], "expected files, - or --text, found none"),
+        (["tag", "f", "--text", "t"], "expected files, - or --text, found both"),
+        (["tag", "--text", "t", "--labels", "crim"], "unknown label 'crim'; did you mean 'crime_framing'?"),
+        (["tag", "--text", "t", "--threshold", "2"], "expected a threshold between 0 and 1, found 2.0"),
+        (["tag", "--text", "t", "--format", "pdf"], "expected a format of auto, prose, markdown, cable, found 'pdf'"),
+        (["labels", "show", "crim"], "did you mean 'crime_framing'?"),
+    ],
+)
+def test_wrong_option_is_one_line_and_code_two(fake, run, arguments, message):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_missing_model_folder_is_one_line(run, tmp_path):
+    code, _, err = run("tag", "--text", "t", "--model", tmp_path / "none")
+    assert code == 1
+    assert "expected a model folder, found none" in err
+
+
+def test_labels_lists_all(run, codebook):
+    _, out, _ = run("labels")
+    assert all(label in out for label in codebook.ids)
+
+
+def test_labels_show_explains_one(run):
+    _, out, _ = run("labels", "show", "root_causes")
+    assert all(part in out for part in ("Counts", "Does not count", "Examples", "Near miss", "Drawn from"))
+
+
+def test_labels_check_names_the_line(run, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("id: mine\nversions: 1\n")
+    code, _, err = run("labels", "check", path)
+    assert code == 1
+    assert "mine.yaml:2: unknown key 'versions' in the codebook; did you mean 'version'?" in err
+
+
+def test_train_without_its_extra_says_what_to_install(run, monkeypatch):
+    monkeypatch.setattr("cabletag.extras.find_spec", lambda _: None)
+    code, _, err = run("train", "out")
+    assert code == 2
+    assert "pip install 'cabletag[train]'" in err
+
+
+def test_damaged_shipped_model_is_listed_as_such(run, monkeypatch, tmp_path):
+    (tmp_path / "broken").mkdir()
+    monkeypatch.setattr("cabletag.assets.MODELS", tmp_path)
+    code, out, _ = run("models")
+    assert code == 0
+    assert "broken" in out

