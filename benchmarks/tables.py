@@ -94,10 +94,14 @@ def labels_quality_part() -> str:
             "| --- | ---: | ---: | ---: | --- |",
         ]
         for label, entry in found["labels"].items():
-            lines.append(f"| {label} | {entry['support']} | {entry['precision']:.2f} | {entry['recall']:.2f} | {_value(entry['f1'])} |")
+            lines.append(
+                f"| {label} | {entry['support']} | {entry['precision']:.2f} | {entry['recall']:.2f} | {_value(entry['f1'])} |"
+            )
         lines += ["", "| register | passages | micro-F1 | any label F1 |", "| --- | ---: | --- | --- |"]
         for genre, entry in found["genres"].items():
-            lines.append(f"| {genre.replace('_', ' ')} | {entry['passages']} | {_value(entry['micro_f1'])} | {_value(entry['any_label_f1'])} |")
+            lines.append(
+                f"| {genre.replace('_', ' ')} | {entry['passages']} | {_value(entry['micro_f1'])} | {_value(entry['any_label_f1'])} |"
+            )
         lines.append("")
     return "\n".join(lines).strip()
 
@@ -105,7 +109,10 @@ def labels_quality_part() -> str:
 def speed_part() -> str:
     report = results("speed")
     lines = ["| system | passages/s | peak memory, MB |", "| --- | ---: | ---: |"]
-    names = {"cabletag": "cabletag (ONNX Runtime, single precision)", "pipeline": f"transformers pipeline, batch size {report['pipeline_batch_size']}"}
+    names = {
+        "cabletag": "cabletag (ONNX Runtime, single precision)",
+        "pipeline": f"transformers pipeline, batch size {report['pipeline_batch_size']}",
+    }
     for system, found in report["systems"].items():
         lines.append(f"| {names[system]} | {found['passages_per_second']:,.0f} | {found['peak_mb']:,.0f} |")
     starts = ", ".join(f"`{name}` {seconds:.2f} s" for name, seconds in report["start_seconds"].items())
@@ -121,7 +128,10 @@ def training_part() -> str:
     manifest = Tagger.from_pretrained().manifest
     training = manifest.training
     recipe = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in training["recipe"].items())
-    log = "\n".join(f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |" for entry in training["log"])
+    log = "\n".join(
+        f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |"
+        for entry in training["log"]
+    )
     return (
         f"{training['passages']['train']:,} passages to train on and {training['passages']['held_out']:,} held out, {training['passages']['real']:,} of both "
         f"together real; digests `{training['sha256']['train'][:12]}` and `{training['sha256']['held_out'][:12]}`. Base model {manifest.base_model['id']} "

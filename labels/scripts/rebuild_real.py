@@ -12,6 +12,7 @@ import argparse
 import csv
 import hashlib
 import html
+import io
 import json
 import re
 import subprocess
@@ -20,33 +21,48 @@ from collections import Counter
 from pathlib import Path
 
 
-def unit(raw: str, locator: dict) -> str:
-    """The unit of a file that a locator names; raises LookupError for a format that is not known here."""
-    kind, name = locator["format"], locator["unit"]
-    numbers = [int(number) for number in re.findall(r"\d+", name)]
-    if kind == "blocks":
-        return re.split(r"\n\s*\n", raw)[numbers[0]]
+def units(raw: str, locator: dict) -> list[str]:
+    """The units of a file that a locator of this format may mean; raises LookupError for a format that is not read here.
+
+    All of them, since the digest tells which one was coded whatever the counting.
+    """
+    kind = locator["format"]
+    if kind in ("blocks", "europarl"):
+        return [*re.split(r"\n\s*\n", raw), *raw.split("\n")]
     if kind == "lines":
-        return raw.split("\n")[numbers[0]]
+        return raw.split("\n")
     if kind == "lines3":
-        return " ".join(raw.split("\n")[numbers[0] : numbers[0] + 3])
+        lines = raw.split("\n")
+        return [" ".join(lines[start : start + 3]) for start in range(len(lines))]
     if kind == "flat":
-        return " ".join(raw.split())[numbers[0] : numbers[1]]
-    if kind == "html":
-        return html.unescape(
-            re.sub(r"<[^>]+>", " ", re.findall(r"<p\b[^>]*>(.*?)</p>", raw, re.DOTALL | re.IGNORECASE)[numbers[0]])
-        )
+        start, end = map(int, re.findall(r"\d+", locator["unit"]))
+        return [" ".join(raw.split())[start:end]]
+    if kind in ("html", "tei"):
+        return [
+            html.unescape(re.sub(r"<[^>]+>", " ", part))
+            for part in re.findall(r"<p\b[^>]*>(.*?)</p>", raw, re.DOTALL | re.IGNORECASE)
+        ]
     if kind.startswith("csv"):
         _, delimiter, column = kind.split(":", 2)
-        return list(csv.DictReader(raw.splitlines(), delimiter=delimiter))[numbers[0]][column]
+        csv.field_size_limit(1 << 30)
+        return [
+            row[column] or ""
+            for row in csv.DictReader(
+                io.StringIO(raw), delimiter={"comma": ",", "semicolon": ";", "tab": "\t"}[delimiter]
+            )
+        ]
     raise LookupError(kind)
 
 
-def candidates(text: str, locator: dict) -> list[str]:
-    """The stretch that the locator names, with white space as it stands and collapsed."""
-    start, end = locator["start"], locator["end"]
-    flat = " ".join(text.split())
-    return [text[start:end], flat[start:end], " ".join(text[start:end].split()), text.strip(), flat]
+def coded(raw: str, locator: dict, digest: str) -> str | None:
+    """The passage of a file with this digest, at the stretch of a unit that the locator names, white space as it stands or collapsed."""
+    part = slice(locator["start"], locator["end"])
+    for unit in units(raw, locator):
+        flat = " ".join(unit.split())
+        for text in (flat[part], unit[part], unit.strip()[part], flat[part].strip()):
+            if hashlib.sha256(text.encode()).hexdigest() == digest:
+                return text
+    return None
 
 
 def fetch(repository: str, commit: str, clones: Path, offline: bool) -> Path:
@@ -82,11 +98,10 @@ def main() -> int:
                 lost[f"{row['repo']}: no such file or commit"] += 1
                 continue
             try:
-                found = candidates(unit(raw, row["locator"]), row["locator"])
+                text = coded(raw, row["locator"], row["sha256"])
             except (LookupError, ValueError):
                 lost[f"{row['repo']}: locator {row['locator']['format']} is not read by this script"] += 1
                 continue
-            text = next((text for text in found if hashlib.sha256(text.encode()).hexdigest() == row["sha256"]), None)
             if text is None:
                 lost[f"{row['repo']}: the text there is not the one that was coded"] += 1
             else:

@@ -1,0 +1,106 @@
+"""End to end on the embedded model, as a user gets it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cabletag import Tagger
+from cabletag.assets import codebook_file, model_folder
+from cabletag.golden import check_golden
+
+SAMPLE = codebook_file().parent / "sample-cable.txt"
+ODD = ["", " ", "\x00", "\u200b", "😀" * 50, "\ud800", "日本語のテキスト", "a" * 20_000, "\u202eאבג", "\n" * 100]
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return Tagger.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return [
+        json.loads(line)["text"] for line in (model_folder() / "golden.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+
+
+def test_golden_scores_hold(shipped):
+    count, worst = check_golden(shipped, model_folder())
+    assert count == 63
+    assert worst < 2e-3
+
+
+def test_scores_do_not_depend_on_order_or_batch(shipped, texts):
+    whole = shipped.predict_proba(texts)
+    assert shipped.predict_proba(texts[::-1])[::-1] == pytest.approx(whole, abs=1e-4)
+    assert np.vstack([shipped.predict_proba([text]) for text in texts[:8]]) == pytest.approx(whole[:8], abs=1e-4)
+
+
+def test_scores_do_not_depend_on_threads(shipped, texts):
+    assert Tagger.from_pretrained(threads=1).predict_proba(texts[:16]) == pytest.approx(
+        shipped.predict_proba(texts[:16]), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_odd_text_is_scored(shipped, text):
+    assert np.isfinite(shipped.predict_proba([text])).all()
+
+
+def test_long_text_says_how_many_windows(shipped):
+    assert shipped.tag(["The border is ours, he said, and went on. " * 60])[0].windows > 2
+
+
+def test_sample_cable_gives_the_directives_their_labels(shipped):
+    tagged = shipped.tag_document(SAMPLE.read_text(encoding="utf-8"))
+    assert tagged.document.format == "cable"
+    found = {
+        passage.paragraph: prediction.labels
+        for passage, prediction in zip(tagged.passages, tagged.predictions, strict=True)
+    }
+    assert "reporting_directive" in found["7"]
+    assert "non_interference" in found["2"]
+    assert found["6"] == ()
+
+
+def test_denial_keeps_the_label_and_adds_the_response(shipped):
+    found = shipped.tag(
+        [
+            "There is no evidence that migrants commit more crime than other residents; study after study has found the opposite."
+        ]
+    )
+    assert {"crime_framing", "evidence_challenge"} <= set(found[0].labels)
+
+
+def test_topic_alone_carries_nothing(shipped):
+    assert shipped.tag(["The minister discussed migration and security."])[0].labels == ()
+
+
+def test_console_script_pipes_json_lines():
+    done = subprocess.run(
+        [sys.executable, "-m", "cabletag.cli", "tag", "-"], input=SAMPLE.read_bytes(), capture_output=True, check=True
+    )
+    rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert {row["paragraph"] for row in rows} == set("1234567")
+    assert rows[0]["marking"] == "SBU"
+
+
+def test_changed_weights_are_refused(tmp_path):
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder(), folder)
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    done = subprocess.run(
+        [sys.executable, "-m", "cabletag.cli", "tag", "--text", "x", "--model", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "the file was changed" in done.stderr
