@@ -52,7 +52,7 @@ class Recipe:
 
     base: str = DEFAULT_BASE
     seed: int = 13
-    epochs: int = 4
+    epochs: int = 5
     batch_size: int = 32
     learning_rate: float = 8e-5
     head_learning_rate: float = 3e-4

@@ -46,6 +46,7 @@ def main(check: bool) -> int:
         table=_table(codebook, authored),
         real=len(real),
         twice=len(twice),
+        third=sum(len(row["passes"]) > 2 for row in real),
         real_same=_same(twice),
         real_table=_table(codebook, twice),
     )
@@ -100,7 +101,7 @@ were settled by the guideline, which came out as the writer had it in {writer:.0
 
 ## The real passages
 
-{real:,} passages by pointer, coded once; {twice:,} of them, all those that the first coder was unsure of, were coded again blind and settled
+{real:,} passages by pointer. All were coded once; {twice:,} of those that the first coder was unsure of were coded again blind, and {third:,} settled
 by a third reading where the two differed. The two passes gave the same set of labels to {real_same:.0%}. **These are the hard ones, so
 the figures are lower than for the whole.** First and second pass, before settling:
 
