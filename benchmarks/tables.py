@@ -63,15 +63,14 @@ def quality_part() -> str:
         lines += [
             f"**{set_name}**, {size['passages']:,} passages (digest `{size['sha256'][:12]}`), macro over the {macro} content labels with at least ten positives:",
             "",
-            "| system | macro-F1 | micro-F1 | any label F1 | voice F1 | passages/s |",
-            "| --- | --- | --- | --- | --- | ---: |",
+            "| system | macro-F1 | micro-F1 | any label F1 | voice F1 |",
+            "| --- | --- | --- | --- | --- |",
         ]
         for system, found in systems.items():
             bold = "**" if system == "cabletag" else ""
             voice = _value(found["labels"]["attributed"]["f1"])
-            speed = found["passages"] / max(found["seconds"], 0.01)
             lines.append(
-                f"| {bold}{system}{bold} | {_value(found['macro_f1'])} | {_value(found['micro_f1'])} | {_value(found['any_label_f1'])} | {voice} | {speed:,.0f} |"
+                f"| {bold}{system}{bold} | {_value(found['macro_f1'])} | {_value(found['micro_f1'])} | {_value(found['any_label_f1'])} | {voice} |"
             )
         lines.append("")
     lines.append(
@@ -94,9 +93,12 @@ def labels_quality_part() -> str:
             "| --- | ---: | ---: | ---: | --- |",
         ]
         for label, entry in found["labels"].items():
-            lines.append(
-                f"| {label} | {entry['support']} | {entry['precision']:.2f} | {entry['recall']:.2f} | {_value(entry['f1'])} |"
+            measured = (
+                f"{entry['precision']:.2f} | {entry['recall']:.2f} | {_value(entry['f1'])}"
+                if entry["support"]
+                else "– | – | –"
             )
+            lines.append(f"| {label} | {entry['support']} | {measured} |")
         lines += ["", "| register | passages | micro-F1 | any label F1 |", "| --- | ---: | --- | --- |"]
         for genre, entry in found["genres"].items():
             lines.append(
