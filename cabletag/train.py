@@ -371,7 +371,7 @@ def _trainer(
     return Trainer(
         model=module,
         args=arguments,
-        train_dataset=dataset(fit).shuffle(seed=recipe.seed).remove_columns([]),
+        train_dataset=dataset(fit).shuffle(seed=recipe.seed),
         eval_dataset=dataset(held_out),
         data_collator=_collate,
         compute_metrics=metrics,
