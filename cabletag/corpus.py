@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from cabletag.codebook import Codebook
 from cabletag.errors import CorpusError, did_you_mean
 
 SPLITS = ("train", "dev", "test")
+ROWS_TOGETHER = 250
 
 
 @dataclass(frozen=True)
@@ -84,19 +86,29 @@ def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
 def read_pointers(pointers: Path, texts: Path, codebook: Codebook) -> list[CodedPassage]:
     """Real passages: coded pointers joined by id with a local file of texts, each checked against its SHA-256.
 
-    Raises CorpusError for a text that is missing or is not the one that was coded.
+    A pointer `ID#…` with a `span` [start, end] stands for that part of the text of ID. Raises CorpusError for a text that is
+    missing or is not the one that was coded.
     """
     known = {_field(row, "id", str, place): _field(row, "text", str, place) for place, row in read_rows(texts)}
     found = []
     for place, row in read_rows(pointers):
         key = _field(row, "id", str, place)
-        if key not in known:
+        whole = known.get(key.partition("#")[0])
+        if whole is None:
             raise CorpusError(f"{texts}: expected the text of '{key}' ({place}), found none; rebuild the file")
-        if hashlib.sha256(known[key].encode()).hexdigest() != row.get("sha256"):
+        text = whole[slice(*row["span"])] if "span" in row else whole
+        if hashlib.sha256(text.encode()).hexdigest() != row.get("sha256"):
             raise CorpusError(f"{texts}: the text of '{key}' is not the one that was coded ({place}); rebuild the file")
         labels = checked_labels(row, codebook, place)
-        found.append(CodedPassage(key, known[key], labels, row["genre"], f"{row['repo']}/{row['path']}", row["sure"]))
+        found.append(CodedPassage(key, text, labels, row["genre"], _document(row), row["sure"]))
     return found
+
+
+def _document(row: dict[str, Any]) -> str:
+    """The file that a pointer points into; of a file that collects many documents row by row, a block of its rows."""
+    file = f"{row['repo']}/{row['path']}"
+    first = re.match(r"rows?:(\d+)", row["locator"]["unit"])
+    return f"{file}:{int(first[1]) // ROWS_TOGETHER}" if first else file
 
 
 def digest(passages: list[CodedPassage]) -> str:

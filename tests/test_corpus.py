@@ -7,7 +7,8 @@ from cabletag.corpus import digest, read_corpus, read_pointers
 from cabletag.errors import CorpusError
 
 ROW = {"id": "a", "text": "Some text.", "labels": ["sovereignty"], "genre": "cable", "brief": "tr-01"}
-POINTER = {"id": "a", "repo": "x/y", "path": "f.txt", "labels": [], "genre": "cable", "sure": False}
+LOCATOR = {"format": "blocks", "unit": "par:3", "start": 0, "end": None}
+POINTER = {"id": "a", "repo": "x/y", "path": "f.txt", "locator": LOCATOR, "labels": [], "genre": "cable", "sure": False}
 
 
 @pytest.fixture
@@ -54,6 +55,22 @@ def test_pointer_takes_its_text_by_id(write, codebook):
     pointer = {**POINTER, "sha256": hashlib.sha256(b"Some text.").hexdigest()}
     found = read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Some text."}), codebook)
     assert (found[0].text, found[0].sure) == ("Some text.", False)
+
+
+def test_pointer_to_a_part_takes_its_span(write, codebook):
+    pointer = {**POINTER, "id": "a#5-9", "span": [5, 9], "sha256": hashlib.sha256(b"text").hexdigest()}
+    found = read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Some text."}), codebook)
+    assert found[0].text == "text"
+
+
+def test_file_of_many_documents_is_parted_by_blocks_of_rows(write, codebook):
+    pointers = [
+        {**POINTER, "id": str(row), "sha256": hashlib.sha256(b"x").hexdigest(), "locator": {**LOCATOR, "unit": unit}}
+        for row, unit in enumerate(["row:3", "rows:200-203", "row:251", "par:251"])
+    ]
+    texts = write("t.jsonl", *({"id": str(row), "text": "x"} for row in range(4)))
+    documents = [passage.document for passage in read_pointers(write("p.jsonl", *pointers), texts, codebook)]
+    assert documents == ["x/y/f.txt:0", "x/y/f.txt:0", "x/y/f.txt:1", "x/y/f.txt"]
 
 
 def test_pointer_to_another_text_is_refused(write, codebook):

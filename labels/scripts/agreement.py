@@ -26,7 +26,8 @@ def main(check: bool) -> int:
     codebook = Codebook.load(FOLDER / "codebook.yaml")
     passages = [passage for split in SPLITS for passage in read_corpus(FOLDER / "corpus" / f"{split}.jsonl", codebook)]
     authored = [(passage.coding["writer"], passage.coding["coder"]) for passage in passages]
-    real = [row for _, row in read_rows(FOLDER / "corpus" / "real.jsonl")]
+    rows = [row for _, row in read_rows(FOLDER / "corpus" / "real.jsonl")]
+    real = [row for row in rows if "span" not in row]
     twice = [(row["passes"][0], row["passes"][1]) for row in real if len(row["passes"]) > 1]
     settled = sum(passage.coding["settled"] == "adjudicated" for passage in passages)
     sided = np.array(
@@ -45,6 +46,7 @@ def main(check: bool) -> int:
         digest=digest(passages)[:16],
         table=_table(codebook, authored),
         real=len(real),
+        parts=len(rows) - len(real),
         twice=len(twice),
         third=sum(len(row["passes"]) > 2 for row in real),
         real_same=_same(twice),
@@ -101,11 +103,13 @@ were settled by the guideline, which came out as the writer had it in {writer:.0
 
 ## The real passages
 
-{real:,} passages by pointer. All were coded once; {twice:,} of those that the first coder was unsure of were coded again blind, and {third:,} settled
-by a third reading where the two differed. The two passes gave the same set of labels to {real_same:.0%}. **These are the hard ones, so
-the figures are lower than for the whole.** First and second pass, before settling:
+{real:,} passages by pointer. {twice:,} were coded twice, blind, and {third:,} settled by a third reading where the two differed. The two passes gave
+the same set of labels to {real_same:.0%}. First and second pass, before settling:
 
 {real_table}
+
+Another {parts:,} pointers stand for single sentences of labelled passages, coded once, each on its own words. They say where in a passage a label
+stands, and that the sentence beside it does not carry it.
 """
 
 if __name__ == "__main__":

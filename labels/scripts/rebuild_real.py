@@ -82,6 +82,7 @@ def main() -> int:
     arguments = parser.parse_args()
     arguments.clones.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in arguments.pointers.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if "span" not in row]  # a part comes with its whole
     files: dict[tuple[str, str, str], str | None] = {}
     lost: Counter[str] = Counter()
     with arguments.output.open("w", encoding="utf-8") as out:
