@@ -2,8 +2,8 @@
 
     python benchmarks/quality.py [--real-text FILE] [--gold NAME=FILE ...]
 
-All systems but the keywords are trained on the data that the shipped model was trained on, and their thresholds are fitted on
-the data that its thresholds were fitted on. A gold set is JSON lines {id, text, labels}.
+All systems but the keywords, the zero-shot and the few-shot one are trained on the data that the shipped model was trained on; all
+thresholds but the keywords' are fitted on the data that its thresholds were fitted on. A gold set is JSON lines {id, text, labels}.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import re
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,6 +87,22 @@ class Shipped:
         return (scores >= self.thresholds).astype(int), scores
 
 
+class ZeroShot:
+    """Cosine of a passage with each label's name and definition, by the frozen encoder; only the policy is fitted."""
+
+    def __init__(self, features, codebook: Codebook, held_out: list[CodedPassage]) -> None:
+        self.features = features
+        self.labels = features([f"{label.name}. {label.definition}" for label in codebook.labels], False)
+        logits = self.logits([passage.text for passage in held_out])
+        self.policy = fit_policy(codebook.ids, logits, gold_matrix(codebook, held_out), codebook.voice_id)
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        return 10 * self.features(texts, False) @ self.labels.T
+
+    def decide(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        return apply_policy(self.policy, self.logits(texts))
+
+
 def apply_policy(policy: list[LabelPolicy], logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     slope, intercept, threshold = np.array([[label.slope, label.intercept, label.threshold] for label in policy]).T
     scores = calibrate(logits, slope, intercept)
@@ -109,6 +126,47 @@ def frozen():
     return lambda texts, fit: model.encode(texts, batch_size=64, show_progress_bar=True)
 
 
+def few_shot(codebook: Codebook, fit: list[CodedPassage], shots: int = 16, seed: int = 13):
+    """SetFit (Tunstall et al. 2022): the encoder is tuned on pairs of a few passages a label, then embeds for a linear head.
+
+    Returns the features and the passages that they were tuned on.
+    """
+    from datasets import Dataset
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )
+    from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+    from transformers import set_seed
+
+    set_seed(seed)
+    random = np.random.default_rng(seed)
+    kinds = [[passage for passage in fit if label in passage.labels] for label in codebook.ids]
+    kinds.append([passage for passage in fit if not passage.labels])
+    chosen = [[rows[place] for place in random.permutation(len(rows))[:shots]] for rows in kinds]
+    pairs: dict[str, list] = {"one": [], "two": [], "score": []}
+    for number, rows in enumerate(chosen):
+        for passage in rows:
+            same = rows[random.integers(len(rows))]
+            others = chosen[(number + random.integers(1, len(chosen))) % len(chosen)]
+            other = others[random.integers(len(others))]
+            for partner, score in ((same, 1.0), (other, float(bool(set(passage.labels) & set(other.labels))))):
+                pairs["one"].append(passage.text)
+                pairs["two"].append(partner.text)
+                pairs["score"].append(score)
+    model = SentenceTransformer(base_folder(Recipe().base), device="cpu")
+    model.max_seq_length = Recipe().max_tokens
+    with tempfile.TemporaryDirectory() as work:
+        settings = SentenceTransformerTrainingArguments(
+            work, per_device_train_batch_size=16, num_train_epochs=1, learning_rate=2e-5, report_to="none", use_cpu=True
+        )
+        data = Dataset.from_dict(pairs)
+        SentenceTransformerTrainer(model, args=settings, train_dataset=data, loss=CosineSimilarityLoss(model)).train()
+    few = list({passage.id: passage for rows in chosen for passage in rows}.values())
+    return (lambda texts, fit: model.encode(texts, batch_size=64, show_progress_bar=True)), few
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -128,8 +186,11 @@ def main() -> None:
     for given in arguments.gold:
         name, _, path = given.partition("=")
         sets[name] = read_corpus(Path(path), codebook)
+    tuned, few = few_shot(codebook, fit)
     systems = {
         "keywords": Keywords(codebook),
+        "zero-shot by label description": ZeroShot(frozen(), codebook, held_out),
+        "few-shot, SetFit style": Linear(tuned, codebook, few, held_out, 3.0),
         "TF-IDF + logistic regression": Linear(tfidf(), codebook, fit, held_out, 10.0),
         "frozen MiniLM + logistic regression": Linear(frozen(), codebook, fit, held_out, 3.0),
         "cabletag": Shipped(tagger),

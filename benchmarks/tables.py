@@ -126,6 +126,37 @@ def speed_part() -> str:
     return "\n".join(lines)
 
 
+def neutrality_part() -> str:
+    report = results("neutrality")
+    lines = [
+        "| kind of swap | pairs | same labels | change, median | change, 95th percentile |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for kind, found in sorted(report["kinds"].items(), key=lambda item: item[0].startswith("all")):
+        name = f"**{kind}**" if kind.startswith("all") else kind.replace("_", " and ")
+        lines.append(
+            f"| {name} | {found['pairs']} | {found['same_labels']:.0%} | {found['change_median']:.3f} | {found['change_p95']:.3f} |"
+        )
+    lines += ["", f"Measured {report['date']} by `benchmarks/neutrality.py` on pairs `{report['pairs_sha256'][:12]}`."]
+    return "\n".join(lines)
+
+
+def manifestos_part() -> str:
+    report = results("manifestos")
+    sides = report["sides"]
+    lines = [
+        f'{report["sentences"]:,} sentences, {report["immigration"]} of them on immigration by the crowd (file `{report["sha256"][:12]}`): "any migration label" has PR-AUC '
+        f"{report['pr_auc']:.3f}, precision {report['precision']:.2f}, recall {report['recall']:.2f}, F1 {report['f1']:.3f}; one run of the crowd against another had F1 {report['crowd_f1']}.",
+        "",
+        f"| label | of {sides['restrictive']['sentences']} restrictive sentences | of {sides['open']['sentences']} open ones |",
+        "| --- | ---: | ---: |",
+    ]
+    for label, share in sides["restrictive"]["labels"].items():
+        lines.append(f"| {label} | {share:.0%} | {sides['open']['labels'][label]:.0%} |")
+    lines += ["", f"Measured {report['date']} by `benchmarks/manifestos.py`."]
+    return "\n".join(lines)
+
+
 def training_part() -> str:
     manifest = Tagger.from_pretrained().manifest
     training = manifest.training
@@ -149,6 +180,8 @@ PARTS = {
     "labels-quality": labels_quality_part,
     "speed": speed_part,
     "training": training_part,
+    "neutrality": neutrality_part,
+    "manifestos": manifestos_part,
 }
 
 

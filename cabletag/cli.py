@@ -194,7 +194,7 @@ def train(
     from cabletag import assets
     from cabletag.extras import need
 
-    need("train", "torch", "transformers", "datasets", "sklearn", "sentence_transformers", "onnx")
+    need("train", "torch", "transformers", "datasets", "sklearn", "onnx")
     from cabletag.train import Recipe, train
 
     book = codebook or assets.codebook_file()

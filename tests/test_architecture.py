@@ -14,7 +14,7 @@ LAYERS = [
     {"errors"},
     {"assets", "extras"},
     {"codebook"},
-    {"text", "manifest", "prediction", "corpus", "records"},
+    {"text", "manifest", "prediction", "corpus", "records", "ngrams"},
     {"encoders", "policy", "metrics"},
     {"tagger", "export"},
     {"golden", "console", "train"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,14 @@ GRAPH = "model.onnx"
 
 
 class OnnxEncoder(WindowedEncoder):
-    """Runs models/<name>/model.onnx. `threads` is ONNX Runtime's budget within an operator; None leaves it all cores."""
+    """Runs models/<name>/model.onnx on so many threads, a batch to each; None means all cores."""
 
     def __init__(self, folder: Path, max_tokens: int, stride: int, outputs: int, threads: int | None = None) -> None:
         import onnxruntime
 
-        super().__init__(folder, max_tokens, stride, outputs)
+        super().__init__(folder, max_tokens, stride, outputs, workers=threads or os.cpu_count() or 1)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             str(folder / GRAPH), sess_options=options, providers=["CPUExecutionProvider"]

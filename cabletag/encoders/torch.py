@@ -6,24 +6,42 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
+from transformers import AutoModelForTokenClassification
 
 from cabletag.encoders import WindowedEncoder
 
 
 class TorchEncoder(WindowedEncoder):
-    """Runs a checkpoint folder (sentence-transformers modules: transformer, mean pooling, dense) on a torch device."""
+    """Runs a checkpoint folder on a torch device."""
 
     def __init__(self, folder: Path, max_tokens: int, stride: int, outputs: int, device: str = "cpu") -> None:
         super().__init__(folder, max_tokens, stride, outputs)
-        self._model = SentenceTransformer(str(folder), device=device, local_files_only=True).float().eval()
+        self._device = torch.device(device)
+        self._model = load_checkpoint(folder).to(self._device)
 
     @torch.inference_mode()
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Token ids and mask (rows, tokens) to logits (rows, labels)."""
-        device = self._model.device
-        features = {
-            "input_ids": torch.from_numpy(ids).to(device),
-            "attention_mask": torch.from_numpy(mask).to(device),
-        }
-        return np.asarray(self._model(features)["sentence_embedding"].float().cpu())
+        rows = torch.from_numpy(mask).to(self._device)
+        tokens = self._model(input_ids=torch.from_numpy(ids).to(self._device), attention_mask=rows).logits
+        return np.asarray(pool(tokens, rows).cpu())
+
+
+def load_checkpoint(folder: Path) -> torch.nn.Module:
+    """A checkpoint in single precision, ready to be run. Attention is written out: that gives the smaller graph."""
+    model = AutoModelForTokenClassification.from_pretrained(
+        folder, local_files_only=True, attn_implementation="eager", dtype=torch.float32
+    )
+    return model.eval()  # type: ignore[no-any-return]
+
+
+def pool(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Token logits (texts, tokens, 2 * labels) and mask (texts, tokens) to logits of shape (texts, labels).
+
+    The first half of a token's logits says how far it speaks for each label, the second half how much attention the label
+    pays to it (label-wise attention, Mullenbach et al. 2018). A label's argument often stands in one clause of a long
+    passage, which a mean over the tokens would dilute; with equal attention this is that mean.
+    """
+    values, attention = tokens.float().chunk(2, dim=-1)
+    weights = attention.masked_fill(mask.unsqueeze(-1) == 0, -1e4).softmax(dim=1)
+    return (weights * values).sum(dim=1)
