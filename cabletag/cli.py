@@ -58,7 +58,8 @@ def tag(
     text: Annotated[str | None, typer.Option("--text", help="Tag this text instead of files.")] = None,
     model: ModelOption = None,
     threshold: Annotated[
-        float | None, typer.Option(help="One threshold, 0 to 1, in place of the model's own per label.")
+        float | None,
+        typer.Option(help="One threshold, 0 to 1, in place of the model's own per label; the voice keeps its own."),
     ] = None,
     labels: Annotated[
         str | None, typer.Option(help="Give only these labels, separated by commas.", metavar="ID,ID")
@@ -84,12 +85,16 @@ def tag(
 
     if (text is None) == (not files):
         raise OptionError(
-            "expected files, - or --text, found " + ("both" if files else 'none; try `cabletag tag --text "..."`')
+            "expected files, - or --text, found "
+            + ("both" if files else 'none; try `cabletag tag --text "..."`, or - for standard input')
         )
     tagger = Tagger.from_pretrained(model, threads=threads)
-    options = {"threshold": threshold, "labels": labels.split(",") if labels else None}
+    options = {
+        "threshold": threshold,
+        "labels": None if labels is None else [label.strip() for label in labels.split(",")],
+    }
     tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
-    sources = [records.Source("text", text)] if text is not None else records.read_sources(files or [], encoding)
+    sources = records.read_text(text) if text is not None else records.read_sources(files or [], encoding)
     failed = False
     for source in sources:
         if source.error:

@@ -137,7 +137,7 @@ def model_table(manifests: list[Manifest], problems: dict[str, str]) -> None:
     """Model folders with what they were trained for."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("Model", "Codebook", "Labels", "Base model", "Trained", "State"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold", no_wrap=column == "Model")
     for manifest in manifests:
         codebook = f"{manifest.codebook['id']} {manifest.codebook['version']}"
         table.add_row(

@@ -51,7 +51,7 @@ class Manifest:
             manifest = cls(labels=labels, **raw)
         except OSError as error:
             raise ModelError(
-                f"{folder}: expected a {FILE}, found: {error.strerror}; train or copy the model anew"
+                f"{folder}: expected a model folder with its {FILE}, found: {error.strerror}; check the path, or copy the model anew"
             ) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from cabletag.errors import DocumentError
 
 LONGEST_LINE = 1_000_000
 _MARKDOWN = {".md", ".markdown"}
+_WIDE = re.compile("utf[-_]?(16|32)", re.IGNORECASE)  # of these every other byte may be a NUL
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -33,6 +35,11 @@ def read_sources(names: Iterable[str], encoding: str = "utf-8") -> Iterator[Sour
             yield Source(name, decode(_read(name), name, encoding), format)
         except DocumentError as error:
             yield Source(name, error=str(error))
+
+
+def read_text(text: str) -> list[Source]:
+    """A text given as such, as the one source; empty text is an error, as an empty file is."""
+    return [Source("text", text) if text.strip() else Source("text", error="text: expected text, found an empty one")]
 
 
 def _read(name: str) -> bytes:
@@ -58,7 +65,7 @@ def decode(raw: bytes, name: str, encoding: str = "utf-8") -> str:
     encoding = next((known for mark, known in _BOMS if raw.startswith(mark)), encoding)
     if not raw.strip():
         raise DocumentError(f"{name}: expected text, found an empty file")
-    if encoding != "utf-16" and _is_binary(raw[:8192]):
+    if not _WIDE.match(encoding) and _is_binary(raw[:8192]):
         raise DocumentError(f"{name}: expected plain text or Markdown, found a binary file; extract its text first")
     try:
         text = raw.decode(encoding)
@@ -66,7 +73,7 @@ def decode(raw: bytes, name: str, encoding: str = "utf-8") -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DocumentError(
             f"{name}:{line}: expected {encoding}, found byte 0x{raw[error.start]:02x}; "
-            "name the right one, e.g. --encoding windows-1252"
+            f"name the right one, e.g. --encoding {'utf-8' if _is_utf8(raw) else 'windows-1252'}"
         ) from error
     except LookupError as error:
         raise DocumentError(
@@ -79,6 +86,14 @@ def decode(raw: bytes, name: str, encoding: str = "utf-8") -> str:
                 "break it into paragraphs first, e.g. with `fold -s -w 2000`"
             )
     return text
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_binary(head: bytes) -> bool:

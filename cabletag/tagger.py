@@ -109,8 +109,9 @@ class Tagger:
         return TaggedDocument(document, tuple(predictions))
 
     def _scores(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        if isinstance(texts, str):
-            raise OptionError("expected a sequence of texts, found one string; write tag([text])")
+        if isinstance(texts, str) or not hasattr(texts, "__len__"):
+            found = "one string" if isinstance(texts, str) else type(texts).__name__
+            raise OptionError(f"expected a sequence of texts, found {found}; write tag([text])")
         for number, text in enumerate(texts):
             if not isinstance(text, str):
                 raise OptionError(f"expected text number {number} to be a string, found {type(text).__name__}")
@@ -129,6 +130,10 @@ class Tagger:
 
     def _check_labels(self, labels: Collection[str] | None) -> None:
         known = tuple(label for label in self.labels if label != self.manifest.voice)
+        if labels is not None and not any(labels):
+            raise OptionError("expected one label or more, found none; see `cabletag labels`")
         for label in labels or ():
+            if label == self.manifest.voice:
+                raise OptionError(f"'{label}' is the voice, which every tagged passage gets; name content labels only")
             if label not in known:
                 raise OptionError(f"unknown label '{label}'{did_you_mean(label, known)}")

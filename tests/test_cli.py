@@ -51,12 +51,25 @@ def test_bad_file_is_named_and_good_ones_are_tagged(fake, run, document, tmp_pat
     assert "none.txt: expected a text file, found none" in err
 
 
+def test_spaces_between_labels_do_not_matter(fake, run):
+    _, out, _ = run("tag", "--text", "sovereignty", "--labels", "crime_framing, sovereignty")
+    assert json.loads(out)["labels"] == ["sovereignty"]
+
+
+def test_empty_text_is_an_error_as_an_empty_file_is(fake, run):
+    code, out, err = run("tag", "--text", " ")
+    assert (code, out) == (1, "")
+    assert "expected text, found an empty one" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["tag"], "expected files, - or --text, found none"),
         (["tag", "f", "--text", "t"], "expected files, - or --text, found both"),
         (["tag", "--text", "t", "--labels", "crim"], "unknown label 'crim'; did you mean 'crime_framing'?"),
+        (["tag", "--text", "t", "--labels", ""], "expected one label or more, found none"),
+        (["tag", "--text", "t", "--labels", "attributed"], "'attributed' is the voice"),
         (["tag", "--text", "t", "--threshold", "2"], "expected a threshold between 0 and 1, found 2.0"),
         (["tag", "--text", "t", "--format", "pdf"], "expected a format of auto, prose, markdown, cable, found 'pdf'"),
         (["labels", "show", "crim"], "did you mean 'crime_framing'?"),

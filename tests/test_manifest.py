@@ -36,7 +36,7 @@ def test_missing_folder_is_refused(tmp_path):
 
 
 def test_folder_without_manifest_is_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"expected a manifest\.json"):
+    with pytest.raises(ModelError, match=r"expected a model folder with its manifest\.json"):
         Manifest.load(tmp_path)
 
 

@@ -30,6 +30,15 @@ def test_named_encoding_is_used():
     assert decode("café".encode("windows-1252"), "f", "windows-1252") == "café"
 
 
+def test_named_wide_encoding_is_not_taken_for_binary():
+    assert decode("a text without a mark".encode("utf-16-le"), "f", "utf-16-le") == "a text without a mark"
+
+
+def test_wrongly_named_encoding_of_utf8_is_told():
+    with pytest.raises(DocumentError, match="--encoding utf-8"):
+        decode("Zürich!".encode(), "f", "ascii")
+
+
 def test_unknown_encoding_is_refused():
     with pytest.raises(DocumentError, match="expected a known encoding, found 'utf-9'"):
         decode(b"text", "f", "utf-9")

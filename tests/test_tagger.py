@@ -19,6 +19,8 @@ def test_no_texts_give_no_rows(tagger):
 
 
 def test_one_string_is_refused(tagger):
+    with pytest.raises(OptionError, match="found NoneType"):
+        tagger.tag(None)
     with pytest.raises(OptionError, match=r"write tag\(\[text\]\)"):
         tagger.tag("text")
 
@@ -44,7 +46,7 @@ def test_unknown_label_is_refused_with_a_suggestion(tagger):
 
 
 def test_voice_is_no_label_to_ask_for(tagger):
-    with pytest.raises(OptionError, match="unknown label 'attributed'"):
+    with pytest.raises(OptionError, match="'attributed' is the voice"):
         tagger.tag(["a"], labels=["attributed"])
 
 
