@@ -204,6 +204,26 @@ def manifestos_part() -> str:
     return "\n".join(lines)
 
 
+def ablation_part() -> str:
+    report = results("ablation")
+    setting = report["setting"]
+    lines = [
+        "| variant | passages | held-out macro average precision: all | real | authored | without n-grams: all |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, found in report["variants"].items():
+        whole, encoder = found["macro_ap"], found["macro_ap_without_ngrams"]
+        lines.append(
+            f"| {name} | {found['passages']:,} | {whole['all']:.3f} | {whole['real']:.3f} | {whole['authored']:.3f} | {encoder['all']:.3f} |"
+        )
+    lines += [
+        "",
+        f"One seed, one training passage in {setting['share']}, {setting['epochs']} epochs, so the levels are below the shipped model's; by `benchmarks/ablation.py`, "
+        f"training data `{setting['train_sha256'][:12]}`.",
+    ]
+    return "\n".join(lines)
+
+
 def training_part() -> str:
     manifest = Tagger.from_pretrained().manifest
     training = manifest.training
@@ -231,6 +251,7 @@ PARTS = {
     "training": training_part,
     "neutrality": neutrality_part,
     "manifestos": manifestos_part,
+    "ablation": ablation_part,
 }
 
 

@@ -20,7 +20,17 @@ LAYERS = [
     {"golden", "console", "train"},
     {"cli"},
 ]
-HEAVY = {"torch", "transformers", "datasets", "sklearn", "onnx", "onnxruntime", "sentence_transformers", "tokenizers"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "sklearn",
+    "onnx",
+    "onnxruntime",
+    "sentence_transformers",
+    "tokenizers",
+    "numpy",
+}
 
 
 def layer(module):
