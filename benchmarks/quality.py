@@ -26,7 +26,6 @@ from sklearn.pipeline import FeatureUnion
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
 from cabletag.corpus import CodedPassage, digest, read_corpus
-from cabletag.manifest import LabelPolicy
 from cabletag.metrics import evaluate
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate
@@ -55,8 +54,26 @@ class Keywords:
         return np.array(rows, dtype=int), None
 
 
-class Linear:
-    """Logistic regression per label over any features, with the policy fitted as for the shipped model."""
+class Scored:
+    """What gives logits, with the policy fitted as for the shipped model."""
+
+    def fit_policy(self, codebook: Codebook, held_out: list[CodedPassage]) -> None:
+        logits = self.logits([passage.text for passage in held_out])
+        self.policy = fit_policy(codebook.ids, logits, gold_matrix(codebook, held_out), codebook.voice_id)
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        raise NotImplementedError
+
+    def decide(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        slope, intercept, threshold = np.array(
+            [[label.slope, label.intercept, label.threshold] for label in self.policy]
+        ).T
+        scores = calibrate(self.logits(texts), slope, intercept)
+        return (scores >= threshold).astype(int), scores
+
+
+class Linear(Scored):
+    """Logistic regression per label over any features."""
 
     def __init__(
         self, features, codebook: Codebook, fit: list[CodedPassage], held_out: list[CodedPassage], c: float
@@ -65,14 +82,10 @@ class Linear:
         gold = gold_matrix(codebook, fit)
         self.model = OneVsRestClassifier(LogisticRegression(C=c, solver="liblinear"))
         self.model.fit(features([passage.text for passage in fit], True), gold)
-        logits = self.logits([passage.text for passage in held_out])
-        self.policy = fit_policy(codebook.ids, logits, gold_matrix(codebook, held_out), codebook.voice_id)
+        self.fit_policy(codebook, held_out)
 
     def logits(self, texts: list[str]) -> np.ndarray:
         return self.model.decision_function(self.features(texts, False))
-
-    def decide(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        return apply_policy(self.policy, self.logits(texts))
 
 
 class Shipped:
@@ -87,26 +100,16 @@ class Shipped:
         return (scores >= self.thresholds).astype(int), scores
 
 
-class ZeroShot:
+class ZeroShot(Scored):
     """Cosine of a passage with each label's name and definition, by the frozen encoder; only the policy is fitted."""
 
     def __init__(self, features, codebook: Codebook, held_out: list[CodedPassage]) -> None:
         self.features = features
         self.labels = features([f"{label.name}. {label.definition}" for label in codebook.labels], False)
-        logits = self.logits([passage.text for passage in held_out])
-        self.policy = fit_policy(codebook.ids, logits, gold_matrix(codebook, held_out), codebook.voice_id)
+        self.fit_policy(codebook, held_out)
 
     def logits(self, texts: list[str]) -> np.ndarray:
         return 10 * self.features(texts, False) @ self.labels.T
-
-    def decide(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        return apply_policy(self.policy, self.logits(texts))
-
-
-def apply_policy(policy: list[LabelPolicy], logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    slope, intercept, threshold = np.array([[label.slope, label.intercept, label.threshold] for label in policy]).T
-    scores = calibrate(logits, slope, intercept)
-    return (scores >= threshold).astype(int), scores
 
 
 def tfidf():

@@ -12,12 +12,14 @@ import io
 import json
 import sys
 from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file, model_folder
 from cabletag.console import tag_table
+from cabletag.manifest import Manifest
 from cabletag.tagger import TaggedDocument
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +46,7 @@ SAMPLE_LABELS = {
 }
 
 
+@cache
 def tagged_sample() -> TaggedDocument:
     sample = codebook_file().parent / "sample-cable.txt"
     return Tagger.from_pretrained().tag_document(sample.read_text(encoding="utf-8"))
@@ -85,13 +88,18 @@ def _ids(labels: set[str]) -> str:
 def outside_part() -> str:
     crowd, kinds = results("manifestos"), results("neutrality")["kinds"]
     agree, differ = kinds["all that should agree"], kinds["all that should differ"]
-    training = Tagger.from_pretrained().manifest.training["passages"]
+    training = Manifest.load(model_folder()).training["passages"]
     return (
         f"The model learned from {training['train'] + training['held_out']:,} passages, {training['real']:,} of them real ones (none of them in *real dev*, though often from the same collections) and the rest our own writing. "
         f'Outside check: on {crowd["sentences"]:,} manifesto sentences of which a crowd put {crowd["immigration"]} down as immigration, "any migration label" has precision '
         f"{crowd['precision']:.2f}, recall {crowd['recall']:.2f} and F1 {crowd['f1']:.2f}; where almost nothing is about migration, much of what is tagged is wrong. Neutrality: of {agree['pairs']} pairs of passages "
         f"that differ only in group, faith, nation, party or speaker, {agree['same_labels']:.0%} get the same labels; of {differ['pairs']} that should get different ones, {1 - differ['same_labels']:.0%} do."
     )
+
+
+def _head(first: str, *figures: str) -> list[str]:
+    """The head of a table with names on the left and figures to the right of them."""
+    return [f"| {' | '.join((first, *figures))} |", f"| {' | '.join(('---', *('---:' for _ in figures)))} |"]
 
 
 def _value(interval: list[float] | None) -> str:
@@ -157,7 +165,7 @@ def labels_quality_part() -> str:
 
 def speed_part() -> str:
     report = results("speed")
-    lines = ["| system | passages/s | peak memory, MB |", "| --- | ---: | ---: |"]
+    lines = _head("system", "passages/s", "peak memory, MB")
     names = {
         "cabletag": "cabletag (ONNX Runtime, single precision)",
         "pipeline": f"transformers pipeline, batch size {report['pipeline_batch_size']}",
@@ -175,10 +183,7 @@ def speed_part() -> str:
 
 def neutrality_part() -> str:
     report = results("neutrality")
-    lines = [
-        "| kind of swap | pairs | same labels | change, median | change, 95th percentile |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
+    lines = _head("kind of swap", "pairs", "same labels", "change, median", "change, 95th percentile")
     for kind, found in sorted(report["kinds"].items(), key=lambda item: item[0].startswith("all")):
         name = f"**{kind}**" if kind.startswith("all") else kind.replace("_", " and ")
         lines.append(
@@ -195,8 +200,11 @@ def manifestos_part() -> str:
         f'{report["sentences"]:,} sentences, {report["immigration"]} of them on immigration by the crowd (file `{report["sha256"][:12]}`): "any migration label" has PR-AUC '
         f"{report['pr_auc']:.3f}, precision {report['precision']:.2f}, recall {report['recall']:.2f}, F1 {report['f1']:.3f}; one run of the crowd against another had F1 {report['crowd_f1']}.",
         "",
-        f"| label | of {sides['restrictive']['sentences']} restrictive sentences | of {sides['open']['sentences']} open ones |",
-        "| --- | ---: | ---: |",
+        *_head(
+            "label",
+            f"of {sides['restrictive']['sentences']} restrictive sentences",
+            f"of {sides['open']['sentences']} open ones",
+        ),
     ]
     for label, share in sides["restrictive"]["labels"].items():
         lines.append(f"| {label} | {share:.0%} | {sides['open']['labels'][label]:.0%} |")
@@ -207,10 +215,9 @@ def manifestos_part() -> str:
 def ablation_part() -> str:
     report = results("ablation")
     setting = report["setting"]
-    lines = [
-        "| variant | passages | held-out macro average precision: all | real | authored | without n-grams: all |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    lines = _head(
+        "variant", "passages", "held-out macro average precision: all", "real", "authored", "without n-grams: all"
+    )
     for name, found in report["variants"].items():
         whole, encoder = found["macro_ap"], found["macro_ap_without_ngrams"]
         lines.append(
@@ -225,7 +232,7 @@ def ablation_part() -> str:
 
 
 def training_part() -> str:
-    manifest = Tagger.from_pretrained().manifest
+    manifest = Manifest.load(model_folder())
     training = manifest.training
     recipe = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in training["recipe"].items())
     log = "\n".join(

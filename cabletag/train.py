@@ -151,15 +151,17 @@ def train(
     say(f"the exported graph agrees with the checkpoint: logits within {off:.1e}")
     if recipe.ngram_order:
         say("fitting the n-gram classifier")
-        encoder = OnnxEncoder(output, *size)
         ngrams = _ngrams(fit_data, recipe)
-        share = mixing_share(encoder.encode(texts)[0], ngrams.logits(held_out_data["input_ids"]), gold)
+        share = mixing_share(
+            OnnxEncoder(output, *size).encode(texts)[0], ngrams.logits(held_out_data["input_ids"]), gold
+        )
         NgramClassifier(ngrams.order, ngrams.keys, ngrams.idf, share * ngrams.weights, share * ngrams.bias).save(output)
-    logits, _ = OnnxEncoder(output, *size).encode(texts)
+    encoder = OnnxEncoder(output, *size)
+    logits, _ = encoder.encode(texts)
     policy = fit_policy(codebook.ids, logits, gold, codebook.voice_id)
     slope, intercept = np.array([[label.slope, label.intercept] for label in policy]).T
     golden = _golden(codebook)
-    golden_logits, _ = OnnxEncoder(output, *size).encode(golden)
+    golden_logits, _ = encoder.encode(golden)
     rows = zip(golden, calibrate(golden_logits, slope, intercept).round(5).tolist(), strict=True)
     lines = [
         json.dumps({"text": text, "scores": dict(zip(codebook.ids, row, strict=True))}, ensure_ascii=False)
@@ -262,12 +264,6 @@ def _stack(base: str, recipe: Recipe, codebook: Codebook) -> Model:
     return model
 
 
-def _tokenize(tokenizer: Any, passages: list[CodedPassage], recipe: Recipe) -> list[list[int]]:
-    texts = [passage.text for passage in passages]
-    ids: list[list[int]] = tokenizer(texts, truncation=True, max_length=recipe.max_tokens)["input_ids"]
-    return ids
-
-
 def _probe(model: Model, data: Dataset, recipe: Recipe) -> None:
     """Linear probing before fine-tuning (Kumar et al. 2022): the head starts where the frozen encoder's best head ends."""
     means: dict[int, np.ndarray] = {}
@@ -286,19 +282,24 @@ def _probe(model: Model, data: Dataset, recipe: Recipe) -> None:
             means.update(zip(places, mean.numpy(), strict=True))
     hook.remove()
     vectors = np.stack([means[place] for place in range(len(rows))])
-    gold, weights = np.array(data["labels"]), np.array(data["weights"])
+    coefficients, bias = _linear(LogisticRegression(C=recipe.probe_c, max_iter=200), vectors, data)
     head = model.classifier
     with torch.no_grad():
         head.weight.zero_()
         head.bias.zero_()
-        for column in range(gold.shape[1]):
-            if len(np.unique(gold[weights[:, column] > 0, column])) < 2:
-                head.bias[column] = -5.0
-                continue
-            probe = LogisticRegression(C=recipe.probe_c, max_iter=200)
-            probe.fit(vectors, gold[:, column], sample_weight=weights[:, column])
-            head.weight[column] = torch.from_numpy(probe.coef_[0])
-            head.bias[column] = float(probe.intercept_[0])
+        head.weight[: len(bias)] = torch.from_numpy(coefficients)
+        head.bias[: len(bias)] = torch.from_numpy(bias)
+
+
+def _linear(model: LogisticRegression, features: Any, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (labels, features) and biases (labels,) of `model` fitted to each label; a label of one kind only is never given."""
+    gold, weights = np.array(data["labels"]), np.array(data["weights"])
+    coefficients, bias = np.zeros((gold.shape[1], features.shape[1])), np.full(gold.shape[1], -5.0)
+    for column in range(gold.shape[1]):
+        if len(np.unique(gold[weights[:, column] > 0, column])) == 2:
+            model.fit(features, gold[:, column], sample_weight=weights[:, column])
+            coefficients[column], bias[column] = model.coef_[0], model.intercept_[0]
+    return coefficients, bias
 
 
 class _Module(torch.nn.Module):
@@ -339,7 +340,8 @@ def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
 
 
 def _dataset(tokenizer: Any, codebook: Codebook, passages: list[CodedPassage], recipe: Recipe) -> Dataset:
-    ids = _tokenize(tokenizer, passages, recipe)
+    texts = [passage.text for passage in passages]
+    ids: list[list[int]] = tokenizer(texts, truncation=True, max_length=recipe.max_tokens)["input_ids"]
     return Dataset.from_dict(
         {
             "input_ids": ids,
@@ -443,11 +445,6 @@ def _ngrams(fit: Dataset, recipe: Recipe) -> NgramClassifier:
         shape=(len(rows), len(keys)),
     )
     tfidf = TfidfTransformer(sublinear_tf=True).fit(counts)
-    features, gold, weights = tfidf.transform(counts), np.array(fit["labels"]), np.array(fit["weights"])
-    coefficients, bias = np.zeros((len(keys), gold.shape[1])), np.full(gold.shape[1], -5.0)
-    for column in range(gold.shape[1]):
-        if len(np.unique(gold[weights[:, column] > 0, column])) == 2:
-            model = LogisticRegression(C=recipe.ngram_c, solver="liblinear")
-            model.fit(features, gold[:, column], sample_weight=weights[:, column])
-            coefficients[:, column], bias[column] = model.coef_[0], model.intercept_[0]
-    return NgramClassifier(recipe.ngram_order, keys, tfidf.idf_, coefficients, bias)
+    model = LogisticRegression(C=recipe.ngram_c, solver="liblinear")
+    coefficients, bias = _linear(model, tfidf.transform(counts), fit)
+    return NgramClassifier(recipe.ngram_order, keys, tfidf.idf_, coefficients.T, bias)
