@@ -26,7 +26,7 @@ from sklearn.metrics import average_precision_score
 from cabletag import Codebook
 from cabletag.assets import codebook_file
 from cabletag.corpus import SPLITS, CodedPassage, digest, read_rows
-from cabletag.encoders.onnx import OnnxEncoder
+from cabletag.encoders.cpu import CpuEncoder
 from cabletag.ngrams import FILE as NGRAMS
 from cabletag.train import Recipe, gold_matrix, train, training_data
 
@@ -105,9 +105,9 @@ def main() -> None:
                 model, codebook_file(), Path(scratch), recipe, arguments.real_text, Path(scratch) / "runs", print
             )
             size = (recipe.max_tokens, recipe.stride, len(codebook.ids))
-            whole, _ = OnnxEncoder(model, *size).encode(texts)
+            whole, _ = CpuEncoder(model, *size, precision="f32").encode(texts)
             (model / NGRAMS).unlink()
-            encoder, _ = OnnxEncoder(model, *size).encode(texts)
+            encoder, _ = CpuEncoder(model, *size, precision="f32").encode(texts)
         report["variants"][name] = {
             "date": datetime.now(UTC).date().isoformat(),
             "passages": manifest.training["passages"]["train"],

@@ -169,11 +169,13 @@ def models_verify(model: Annotated[str | None, typer.Argument(help="A name or a 
     from cabletag.golden import check_golden
     from cabletag.tagger import Tagger
 
-    tagger = Tagger.from_pretrained(model)
-    count, worst = check_golden(tagger, assets.model_folder(model))
-    typer.echo(
-        f"{tagger.manifest.name}: {len(tagger.manifest.files)} files match, {count} golden examples within {worst:.1e}"
-    )
+    for precision in ("f32", "auto"):
+        tagger = Tagger.from_pretrained(model, precision=precision)
+        count, worst = check_golden(tagger, assets.model_folder(model))
+        typer.echo(
+            f"{tagger.manifest.name}: {len(tagger.manifest.files)} files match, "
+            f"{count} golden examples within {worst:.1e} in {tagger.precision}"
+        )
 
 
 @app.command()

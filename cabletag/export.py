@@ -10,12 +10,11 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
-from cabletag.encoders.onnx import GRAPH, OnnxEncoder
+from cabletag.encoders.cpu import GRAPH, CpuEncoder
 from cabletag.encoders.torch import TorchEncoder, load_checkpoint, pool
 from cabletag.errors import ModelError
 
 WEIGHTS = "model.safetensors"
-CONTRIB = "com.microsoft"
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
 
 
@@ -52,61 +51,8 @@ def export_onnx(folder: Path) -> None:
     )
     assert program is not None  # only its absence with other options is why the type allows it
     proto = program.model_proto
-    _fuse_attention(proto.graph, json.loads((folder / "config.json").read_text()).get("num_attention_heads"))
-    proto.opset_import.append(helper.make_opsetid(CONTRIB, 1))
     _refer_to_weights(proto, folder / WEIGHTS)
     onnx.save(proto, folder / GRAPH)
-
-
-def _fuse_attention(graph: onnx.GraphProto, heads: int | None) -> None:
-    """Replace each self-attention of a BERT-like graph by ONNX Runtime's one operator for it; other graphs stay as they are.
-
-    The three projections become one product, and nothing is transposed in between. Weights stay single tensors, joined
-    by a Concat that the runtime folds when it loads.
-    """
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    added = []
-    for initializer in graph.initializer:
-        if not initializer.name.endswith(".attention.self.query.weight"):
-            continue
-        own = initializer.name.removesuffix("query.weight")
-        product = readers[readers[initializer.name][0].output[0]][0]
-        dense = readers[readers[own.removesuffix("self.") + "output.dense.weight"][0].output[0]][0]
-        for part in ("weight", "bias"):
-            parts = [f"{own}{name}.{part}" for name in ("query", "key", "value")]
-            added.append(helper.make_node("Concat", parts, [f"{own}{part}"], axis=0))
-        added.append(helper.make_node("Transpose", [f"{own}weight"], [f"{own}weight.columns"], perm=[1, 0]))
-        inputs = [product.input[0], f"{own}weight.columns", f"{own}bias", "attention_mask.int32"]
-        added.append(helper.make_node("Attention", inputs, [f"{own}context"], domain=CONTRIB, num_heads=heads))
-        dense.input[0] = f"{own}context"
-    if not added:
-        return
-    added.insert(0, helper.make_node("Cast", ["attention_mask"], ["attention_mask.int32"], to=TensorProto.INT32))
-    _sort_live(graph, [*graph.node, *added])
-
-
-def _sort_live(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
-    """Keep the nodes that an output needs, each after what it reads."""
-    makers = {name: number for number, node in enumerate(nodes) for name in node.output}
-    order: dict[int, None] = {}
-    stack = [(makers[output.name], False) for output in graph.output]
-    while stack:
-        number, ready = stack.pop()
-        if ready:
-            order[number] = None
-        elif number not in order:
-            stack.append((number, True))
-            stack.extend((makers[name], False) for name in nodes[number].input if name in makers)
-    kept = [nodes[number] for number in order]
-    del graph.node[:]
-    graph.node.extend(kept)
-    read = {name for node in kept for name in node.input}
-    live = [initializer for initializer in graph.initializer if initializer.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(live)
 
 
 def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
@@ -149,7 +95,7 @@ def check_export(
     folder: Path, max_tokens: int, stride: int, outputs: int, texts: list[str], tolerance: float = 1e-3
 ) -> float:
     """The largest difference in logits between the graph and the checkpoint on these texts. Raises ModelError above `tolerance`."""
-    graph, _ = OnnxEncoder(folder, max_tokens, stride, outputs).encode(texts)
+    graph, _ = CpuEncoder(folder, max_tokens, stride, outputs, precision="f32").encode(texts)
     reference, _ = TorchEncoder(folder, max_tokens, stride, outputs).encode(texts)
     worst = float(np.abs(graph - reference).max())
     if worst > tolerance:

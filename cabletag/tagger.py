@@ -46,12 +46,19 @@ class Tagger:
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path | None = None, *, device: str = "cpu", threads: int | None = None
+        cls,
+        model: str | Path | None = None,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "auto",
     ) -> Tagger:
         """Load a shipped model by name, a model folder by path, or the embedded model for None. Needs no network.
 
-        `device` "cpu" runs on ONNX Runtime with `threads` threads (None: all cores); any other is a torch device
-        and needs the extra `train`. Raises ModelError for a folder that is missing, damaged or of another codebook.
+        `device` "cpu" runs on OpenVINO with `threads` threads (None: all cores) in `precision`: "auto" is bfloat16 where
+        the processor has it and single precision elsewhere, "f32" gives the same scores everywhere. Any other device is
+        torch's and needs the extra `train`. Raises ModelError for a folder that is missing, damaged or of another
+        codebook.
         """
         folder = model_folder(model)
         manifest = Manifest.load(folder)
@@ -61,9 +68,9 @@ class Tagger:
             manifest.require(folder, codebook.id, codebook.version)
         size = (manifest.max_tokens, manifest.stride, len(manifest.labels))
         if device == "cpu":
-            from cabletag.encoders.onnx import OnnxEncoder
+            from cabletag.encoders.cpu import CpuEncoder
 
-            return cls(OnnxEncoder(folder, *size, threads=threads), manifest)
+            return cls(CpuEncoder(folder, *size, threads=threads, precision=precision), manifest)
         from cabletag.encoders.torch import TorchEncoder
 
         return cls(TorchEncoder(folder, *size, device=device), manifest)
@@ -72,6 +79,11 @@ class Tagger:
     def labels(self) -> tuple[str, ...]:
         """Label ids in the order of the columns of `predict_proba`."""
         return self.manifest.ids
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic that scores are computed in, such as "f32" or "bf16"."""
+        return self._encoder.precision
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Calibrated probabilities, float64 of shape (texts, labels). Raises OptionError for anything but strings."""

@@ -33,7 +33,7 @@ from transformers import (
 
 from cabletag.codebook import Codebook
 from cabletag.corpus import CodedPassage, digest, read_corpus, read_pointers
-from cabletag.encoders.onnx import OnnxEncoder
+from cabletag.encoders.cpu import CpuEncoder
 from cabletag.encoders.torch import pool
 from cabletag.errors import CorpusError, ModelError
 from cabletag.export import check_export, export_onnx
@@ -153,10 +153,10 @@ def train(
         say("fitting the n-gram classifier")
         ngrams = _ngrams(fit_data, recipe)
         share = mixing_share(
-            OnnxEncoder(output, *size).encode(texts)[0], ngrams.logits(held_out_data["input_ids"]), gold
+            CpuEncoder(output, *size, precision="f32").encode(texts)[0], ngrams.logits(held_out_data["input_ids"]), gold
         )
         NgramClassifier(ngrams.order, ngrams.keys, ngrams.idf, share * ngrams.weights, share * ngrams.bias).save(output)
-    encoder = OnnxEncoder(output, *size)
+    encoder = CpuEncoder(output, *size, precision="f32")
     logits, _ = encoder.encode(texts)
     policy = fit_policy(codebook.ids, logits, gold, codebook.voice_id)
     slope, intercept = np.array([[label.slope, label.intercept] for label in policy]).T

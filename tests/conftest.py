@@ -12,6 +12,8 @@ from cabletag.tagger import Tagger
 class FakeEncoder:
     """Logit +4 for a label whose id stands in the text, else -4; counts the calls."""
 
+    precision = "f32"
+
     def __init__(self, ids: Sequence[str]) -> None:
         self.ids, self.calls = ids, 0
 

@@ -26,7 +26,7 @@ HEAVY = {
     "datasets",
     "sklearn",
     "onnx",
-    "onnxruntime",
+    "openvino",
     "sentence_transformers",
     "tokenizers",
     "numpy",

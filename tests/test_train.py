@@ -103,7 +103,7 @@ def test_manifest_names_data_and_recipe(trained):
 
 
 def test_golden_examples_hold(trained):
-    count, worst = check_golden(Tagger.from_pretrained(trained[0]), trained[0])
+    count, worst = check_golden(Tagger.from_pretrained(trained[0], precision="f32"), trained[0])
     assert count == 63
     assert worst < 1e-3
 
@@ -127,26 +127,16 @@ def test_weights_are_stored_once(trained):
     assert weights.stat().st_size > 0
 
 
-def test_graph_has_one_operator_for_each_attention(trained):
-    import onnx
-
-    graph = onnx.load(trained[0] / "model.onnx", load_external_data=False).graph
-    kinds = [node.op_type for node in graph.node]
-    assert kinds.count("Attention") == 2
-    assert "Softmax" in kinds  # the pooling's own
-    assert kinds.count("Softmax") == 1
-
-
 def test_ngrams_are_added_to_the_encoder(trained, tmp_path):
     import shutil
 
     import numpy as np
 
-    from cabletag.encoders.onnx import OnnxEncoder
+    from cabletag.encoders.cpu import CpuEncoder
 
     bare = shutil.copytree(trained[0], tmp_path / "bare", ignore=shutil.ignore_patterns("ngrams.npz"))
     text = ["posts should report today"]
-    whole, alone = (OnnxEncoder(folder, 16, 4, 21).encode(text)[0] for folder in (trained[0], bare))
+    whole, alone = (CpuEncoder(folder, 16, 4, 21, precision="f32").encode(text)[0] for folder in (trained[0], bare))
     assert np.abs(whole - alone).max() > 0.1
 
 

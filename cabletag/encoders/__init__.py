@@ -11,11 +11,14 @@ import numpy as np
 
 from cabletag.ngrams import NgramClassifier
 
-MAX_ROWS, TOKEN_BUDGET = 8, 4096  # small batches keep the activations in the cache: measured faster than 16 or 32
+MAX_ROWS = 16
+STEP = 16  # a row is padded to its own next multiple: one shape, and so one score, whatever stands beside it
 
 
 class Encoder(Protocol):
-    """Anything that turns texts into logits."""
+    """Anything that turns texts into logits; `precision` names the arithmetic, such as "f32" or "bf16"."""
+
+    precision: str
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Logits, float32 of shape (texts, labels), and the number of windows each text was read in, int of shape (texts,)."""
@@ -23,7 +26,7 @@ class Encoder(Protocol):
 
 
 class WindowedEncoder:
-    """What all tokenizing encoders share: windows over long texts, batches sorted by length, the maximum over windows.
+    """What all tokenizing encoders share: windows over long texts, batches of one length, the maximum over windows.
 
     A subclass gives `run`: token ids and mask, int64 of shape (rows, tokens), to logits (rows, labels). The logits of the
     folder's n-gram classifier, if it has one, are added. `workers` batches run at a time: one thread to a batch keeps all
@@ -61,7 +64,7 @@ class WindowedEncoder:
         return logits, np.bincount(owner, minlength=len(texts))
 
     def _score(self, rows: list[list[int]]) -> np.ndarray:
-        ids = np.zeros((len(rows), max(len(row) for row in rows)), dtype=np.int64)
+        ids = np.zeros((len(rows), _padded(len(rows[0]))), dtype=np.int64)
         mask = np.zeros_like(ids)
         for line, row in enumerate(rows):
             ids[line, : len(row)] = row
@@ -70,11 +73,15 @@ class WindowedEncoder:
         return found if self._ngrams is None else found + self._ngrams.logits(rows)
 
 
+def _padded(length: int) -> int:
+    return -(-length // STEP) * STEP
+
+
 def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Row numbers, longest first, in batches of at most MAX_ROWS rows and TOKEN_BUDGET padded tokens."""
+    """Row numbers, longest first, in batches of at most MAX_ROWS rows of one padded length."""
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if batch and (len(batch) == MAX_ROWS or (len(batch) + 1) * lengths[batch[0]] > TOKEN_BUDGET):
+        if batch and (len(batch) == MAX_ROWS or _padded(lengths[row]) != _padded(lengths[batch[0]])):
             yield batch
             batch = []
         batch.append(row)

@@ -12,18 +12,20 @@ from cabletag.encoders import WindowedEncoder
 
 
 class TorchEncoder(WindowedEncoder):
-    """Runs a checkpoint folder on a torch device."""
+    """Runs a checkpoint folder on a torch device: on CUDA in bfloat16, elsewhere in single precision."""
 
     def __init__(self, folder: Path, max_tokens: int, stride: int, outputs: int, device: str = "cpu") -> None:
         super().__init__(folder, max_tokens, stride, outputs)
         self._device = torch.device(device)
+        self.precision = "bf16" if self._device.type == "cuda" else "f32"
         self._model = load_checkpoint(folder).to(self._device)
 
     @torch.inference_mode()
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Token ids and mask (rows, tokens) to logits (rows, labels)."""
         rows = torch.from_numpy(mask).to(self._device)
-        tokens = self._model(input_ids=torch.from_numpy(ids).to(self._device), attention_mask=rows).logits
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            tokens = self._model(input_ids=torch.from_numpy(ids).to(self._device), attention_mask=rows).logits
         return np.asarray(pool(tokens, rows).cpu())
 
 
