@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper
 
 from cabletag.encoders.cpu import GRAPH, CpuEncoder
-from cabletag.encoders.torch import TorchEncoder, load_checkpoint, pool
+from cabletag.encoders.torch import TorchEncoder, contributions, load_checkpoint
 from cabletag.errors import ModelError
 
 WEIGHTS = "model.safetensors"
@@ -26,7 +26,7 @@ class _Logits(torch.nn.Module):
         self.model = model
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return pool(self.model(input_ids=input_ids, attention_mask=attention_mask).logits, attention_mask)
+        return contributions(self.model(input_ids=input_ids, attention_mask=attention_mask).logits, attention_mask)
 
 
 def export_onnx(folder: Path) -> None:
@@ -46,7 +46,7 @@ def export_onnx(folder: Path) -> None:
         verbose=False,
         opset_version=20,
         input_names=["input_ids", "attention_mask"],
-        output_names=["logits"],
+        output_names=["contributions"],
         dynamic_shapes={"input_ids": axes, "attention_mask": axes},
     )
     assert program is not None  # only its absence with other options is why the type allows it

@@ -34,7 +34,7 @@ from transformers import (
 from cabletag.codebook import Codebook
 from cabletag.corpus import CodedPassage, digest, read_corpus, read_pointers
 from cabletag.encoders.cpu import CpuEncoder
-from cabletag.encoders.torch import pool
+from cabletag.encoders.torch import contributions
 from cabletag.errors import CorpusError, ModelError
 from cabletag.export import check_export, export_onnx
 from cabletag.manifest import FORMAT, Manifest, sha256
@@ -247,7 +247,7 @@ def _golden(codebook: Codebook) -> list[str]:
 
 
 def _stack(base: str, recipe: Recipe, codebook: Codebook) -> Model:
-    """The base model with two logits per token and label; `pool` says what they are."""
+    """The base model with two logits per token and label; `contributions` says what they are."""
     outputs = [*codebook.ids, *(f"attention:{label}" for label in codebook.ids)]
     # Dropout within the encoder halves the speed on CPU, and attention written out is faster there than the fused kernel.
     model = AutoModelForTokenClassification.from_pretrained(
@@ -320,7 +320,8 @@ class _Module(torch.nn.Module):
                 input_ids, self.special.to(input_ids.device)
             )
             input_ids = input_ids.masked_fill(hidden, self.mask_id)
-        logits = pool(self.model(input_ids=input_ids, attention_mask=attention_mask).logits, attention_mask)
+        tokens = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        logits = contributions(tokens, attention_mask).sum(dim=1)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         return {"loss": (loss * weights).sum(dim=1).mean(), "logits": logits}
 

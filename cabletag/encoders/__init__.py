@@ -28,8 +28,8 @@ class Encoder(Protocol):
 class WindowedEncoder:
     """What all tokenizing encoders share: windows over long texts, batches of one length, the maximum over windows.
 
-    A subclass gives `run`: token ids and mask, int64 of shape (rows, tokens), to logits (rows, labels). The logits of the
-    folder's n-gram classifier, if it has one, are added. `workers` batches run at a time: one thread to a batch keeps all
+    A subclass gives `run`: token ids and mask, int64 of shape (rows, tokens), to what each token brings to each label's
+    logit, float32 of shape (rows, tokens, labels). The logits of the folder's n-gram classifier, if it has one, are added. `workers` batches run at a time: one thread to a batch keeps all
     cores busy where several threads to an operator wait for one another.
     """
 
@@ -69,7 +69,7 @@ class WindowedEncoder:
         for line, row in enumerate(rows):
             ids[line, : len(row)] = row
             mask[line, : len(row)] = 1
-        found = self.run(ids, mask)
+        found = np.asarray(self.run(ids, mask).sum(axis=1))
         return found if self._ngrams is None else found + self._ngrams.logits(rows)
 
 

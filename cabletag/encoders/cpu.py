@@ -50,10 +50,10 @@ class CpuEncoder(WindowedEncoder):
             self._idle.put(compiled.create_infer_request())
 
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Token ids and mask (rows, tokens) to logits (rows, labels)."""
+        """Token ids and mask (rows, tokens) to contributions (rows, tokens, labels)."""
         request = self._idle.get()
         try:
-            return np.array(request.infer({"input_ids": ids, "attention_mask": mask})["logits"])
+            return np.array(request.infer({"input_ids": ids, "attention_mask": mask})["contributions"])
         finally:
             self._idle.put(request)
 

@@ -22,11 +22,11 @@ class TorchEncoder(WindowedEncoder):
 
     @torch.inference_mode()
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Token ids and mask (rows, tokens) to logits (rows, labels)."""
+        """Token ids and mask (rows, tokens) to contributions (rows, tokens, labels)."""
         rows = torch.from_numpy(mask).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             tokens = self._model(input_ids=torch.from_numpy(ids).to(self._device), attention_mask=rows).logits
-        return np.asarray(pool(tokens, rows).cpu())
+        return np.asarray(contributions(tokens, rows).cpu())
 
 
 def load_checkpoint(folder: Path) -> torch.nn.Module:
@@ -37,13 +37,14 @@ def load_checkpoint(folder: Path) -> torch.nn.Module:
     return model.eval()  # type: ignore[no-any-return]
 
 
-def pool(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Token logits (texts, tokens, 2 * labels) and mask (texts, tokens) to logits of shape (texts, labels).
+def contributions(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Token logits (texts, tokens, 2 * labels) and mask (texts, tokens) to what each token brings: (texts, tokens, labels).
 
     The first half of a token's logits says how far it speaks for each label, the second half how much attention the label
     pays to it (label-wise attention, Mullenbach et al. 2018). A label's argument often stands in one clause of a long
-    passage, which a mean over the tokens would dilute; with equal attention this is that mean.
+    passage, which a mean over the tokens would dilute; with equal attention this is that mean. Their sum over the tokens
+    is the label's logit.
     """
     values, attention = tokens.float().chunk(2, dim=-1)
     weights = attention.masked_fill(mask.unsqueeze(-1) == 0, -1e4).softmax(dim=1)
-    return (weights * values).sum(dim=1)
+    return weights * values

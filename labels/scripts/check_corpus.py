@@ -34,7 +34,7 @@ def main(folder: Path) -> int:
     problems = [
         *_shape(codebook, splits, briefs),
         *_balance(codebook, passages),
-        *_near(splits),
+        *_near(splits, {key for key, brief in briefs.items() if brief.get("style") == "contrast"}),
         *_pointers(folder / "corpus" / "real.jsonl", codebook),
     ]
     for problem in problems:
@@ -93,15 +93,15 @@ def _balance(codebook: Codebook, passages: list[CodedPassage]) -> list[str]:
     return problems
 
 
-def _near(splits: dict[str, list[CodedPassage]]) -> list[str]:
-    """Pairs of passages that are almost the same, within a split or across two."""
+def _near(splits: dict[str, list[CodedPassage]], contrast: set[str]) -> list[str]:
+    """Pairs of passages that are almost the same, within a split or across two; in one contrast brief they are meant to be."""
     rows = [(split, passage) for split in SPLITS for passage in splits[split]]
     matrix = TfidfVectorizer(analyzer="char_wb", ngram_range=(5, 5)).fit_transform(passage.text for _, passage in rows)
     closeness = (matrix @ matrix.T).tocoo()
     pairs = [
         (value, rows[one], rows[two])
         for one, two, value in zip(closeness.row, closeness.col, closeness.data, strict=True)
-        if one < two and value >= NEAR
+        if one < two and value >= NEAR and not rows[one][1].document == rows[two][1].document in contrast
     ]
     across = [
         value
