@@ -1,6 +1,6 @@
 """Do the corrected shares cover the true one as often as they say? A simulation with known truth, into results/prevalence.json.
 
-    python benchmarks/prevalence.py [--rounds 1000]
+    python benchmarks/prevalence.py [--rounds 400]
 
 Every round draws a corpus and a coded set anew, with independent errors or with errors that go together within a document; the
 intervals are those that `cabletag prevalence` gives. `naive` counts what the model tagged, with Wilson's interval. In the last setting
@@ -199,7 +199,7 @@ def summary(scenarios: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     random = np.random.default_rng(arguments.seed)

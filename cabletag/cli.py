@@ -259,11 +259,11 @@ def evaluate(
     from cabletag.gold import read_gold
     from cabletag.tagger import Tagger
 
-    if errors is not None:
-        evaluation.write_rows(errors, [])  # a file that cannot be written is told before anything is scored
     tagger = Tagger.from_pretrained(model, threads=threads)
     book = tagger.codebook(codebook)
     passages = read_gold(coded, book, text_column, labels_column, encoding)
+    if errors is not None:
+        evaluation.check_writable(errors, coded)
     result, found = evaluation.evaluate(
         tagger,
         book,

@@ -198,14 +198,21 @@ def worst_errors(found: Answers, passages: Sequence[GoldPassage], thresholds: di
     return sorted(rows, key=lambda row: -row["confidence"])
 
 
+def check_writable(path: Path, coded: Path) -> None:
+    """Raise OptionError, before anything is scored, for a file of errors that cannot be written or is the coded set itself."""
+    if path.suffix.lower() not in (".jsonl", ".csv"):
+        raise OptionError(f"expected a file named .jsonl or .csv for the errors, found '{path}'; rename it")
+    if path.resolve() == coded.resolve():
+        raise OptionError(f"{path}: expected another file for the errors, found the coded set itself; name another")
+    if not path.resolve().parent.is_dir():
+        raise OptionError(f"{path}: expected a folder to write the errors in, found none; make it, or name another")
+
+
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Rows as JSON lines or CSV, by suffix; a cell that a spreadsheet would run as a formula gets an apostrophe before it. Raises OptionError."""
-    suffix = path.suffix.lower()
-    if suffix not in (".jsonl", ".csv"):
-        raise OptionError(f"expected a file named .jsonl or .csv, found '{path}'; rename it")
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            if suffix == ".jsonl":
+            if path.suffix.lower() == ".jsonl":
                 file.writelines(json.dumps(row) + "\n" for row in rows)
                 return
             writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)) or ["error"])
