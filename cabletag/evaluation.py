@@ -181,20 +181,18 @@ def worst_errors(found: Answers, passages: Sequence[GoldPassage], thresholds: di
         if label == found.voice and not both[number]:
             continue
         probability, missed = float(found.scores[number, column]), bool(found.gold[number, column])
-        rows.append(
-            {
-                "error": "miss" if missed else "false positive",
-                "label": label,
-                "probability": round(probability, 4),
-                "threshold": thresholds[label],
-                "confidence": round(1 - probability if missed else probability, 4),
-                "gold": list(passage.labels),
-                "given": [name for name, said in zip(found.labels, given[number], strict=True) if said],
-                "text": passage.text,
-                "place": passage.place,
-                **{key: value for key, value in passage.columns.items() if value},
-            }
-        )
+        row = {
+            "error": "miss" if missed else "false positive",
+            "label": label,
+            "probability": round(probability, 4),
+            "threshold": thresholds[label],
+            "confidence": round(1 - probability if missed else probability, 4),
+            "gold": list(passage.labels),
+            "given": [name for name, said in zip(found.labels, given[number], strict=True) if said],
+            "text": passage.text,
+            "place": passage.place,
+        }
+        rows.append({**row, **{key: value for key, value in passage.columns.items() if value and key not in row}})
     return sorted(rows, key=lambda row: -row["confidence"])
 
 

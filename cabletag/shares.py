@@ -63,8 +63,12 @@ def prevalence(
     parts, errors = tally(output, counted, by, coded, measured and measured["thresholds"])
     whole = reduce(add, parts.values())
     notes = _notes(whole, list(sets).index("any_label"))
-    found = {"all": _shares(whole, list(sets), measured)}
-    values = {value: _shares(parts[value], list(sets), measured) for value in sorted(parts)} if by is not None else {}
+    found = {"all": _shares(whole, list(sets), measured, coded is not None)}
+    values = (
+        {value: _shares(parts[value], list(sets), measured, coded is not None) for value in sorted(parts)}
+        if by is not None
+        else {}
+    )
     used = {
         entry[unit]["method"]
         for part in (*found.values(), *values.values())
@@ -87,14 +91,15 @@ def prevalence(
     }
 
 
-def _shares(part: Tally, names: list[str], measured: dict[str, Any] | None) -> dict[str, Any]:
+def _shares(part: Tally, names: list[str], measured: dict[str, Any] | None, any_sample: bool) -> dict[str, Any]:
     """Per event, passages and documents: counted, share as tagged, method, corrected share with its interval, or why there is none."""
     passages, documents = np.full(len(names), part.passages), np.full(len(names), part.documents)
     squared = np.full(len(names), part.passages_squared)
     effective = effective_from_moments(
         part.tagged, passages, part.tagged_squared, part.tagged_by_passages, squared, documents
     )
-    sampled = _by_passages(part) if sum(len(each.gold) for each in part.sample) >= LEAST_SAMPLED else None
+    coded = sum(len(each.gold) for each in part.sample)
+    sampled = _by_passages(part) if coded >= LEAST_SAMPLED else None
     whole = [each for each in part.sample if len(each.gold) == each.passages]
     drawn = _by_documents(part) if len(whole) == len(part.sample) >= LEAST_SAMPLED else None
     labels = {}
@@ -105,13 +110,13 @@ def _shares(part: Tally, names: list[str], measured: dict[str, Any] | None) -> d
             "documents": drawn[number] if drawn else None,
         }
         method = {unit: "post_stratified" if estimates[unit] else "uncorrected" for unit in estimates}
-        problem = {"passages": "", "documents": ""}
+        problem = {"passages": f"{coded} coded passages, {LEAST_SAMPLED} needed" if any_sample else "", "documents": ""}
         if measured and not estimates["passages"]:
             rates = _rates(measured["confusion"][name])
             estimates["passages"] = rogan_gladen(tagged, part.passages, rates, float(effective[number]))
             method["passages"] = "rogan_gladen"
         if not estimates["documents"]:
-            problem["documents"] = _why_not_documents(part, measured)
+            problem["documents"] = _why_not_documents(part, measured, any_sample)
             if not problem["documents"] and measured:
                 rates = _rates(measured["document_confusion"][name])
                 estimates["documents"] = rogan_gladen(tagged_documents, part.documents, rates)
@@ -177,10 +182,10 @@ def _stratified(hits: np.ndarray, sizes: np.ndarray, whole: np.ndarray) -> list[
     ]
 
 
-def _why_not_documents(part: Tally, measured: dict[str, Any] | None) -> str:
+def _why_not_documents(part: Tally, measured: dict[str, Any] | None, any_sample: bool) -> str:
     """Why a share of documents cannot be corrected: errors per document need documents coded whole, and of like length."""
     if not measured:
-        return ""
+        return f"needs a sample of {LEAST_SAMPLED} documents or more, each coded whole" if any_sample else ""
     if not measured["document_confusion"]:
         return "errors of passages say nothing of documents; evaluate on documents coded whole, with --whole-documents"
     coded = measured["gold"]["passages"] / measured["gold"]["documents"]

@@ -106,6 +106,15 @@ def test_formulas_in_a_table_of_errors_are_only_text(fake, run, tmp_path):
     assert next(csv.DictReader(path.read_text().splitlines()))["text"] == "'=1+1 sovereignty"
 
 
+def test_columns_of_ones_own_do_not_replace_those_of_an_error(fake, run, tmp_path):
+    coded, path = tmp_path / "gold.jsonl", tmp_path / "errors.jsonl"
+    coded.write_text('{"text": "sovereignty", "labels": ["crime_framing"], "error": "mine", "year": 2025}\n')
+    run("evaluate", coded, "--errors", path, "--samples", 100)
+    row = json.loads(path.read_text().splitlines()[0])
+    assert row["error"] in ("miss", "false positive")
+    assert row["year"] == "2025"
+
+
 def test_threshold_is_recorded_and_used(evaluated):
     found = evaluated("--threshold", 0.99)
     assert found["thresholds"]["sovereignty"] == 0.99

@@ -185,6 +185,16 @@ def test_values_with_too_small_a_sample_take_the_evaluation(run, output, sample,
     assert sum(part["passages"] for part in found.values()) == 1000
 
 
+def test_value_with_too_small_a_sample_says_so(run, output, sample, data):
+    keys = [key for key in data[1] if int(key[0]) % 2 == 0]
+    found = shares(run, output, "--sample", sample(keys[:200]), "--by", "year")["by"]["values"]["2021"]["labels"][
+        "sovereignty"
+    ]
+    assert found["passages"]["corrected"] is None
+    assert found["passages"]["problem"] == "0 coded passages, 30 needed"
+    assert found["documents"]["problem"] == "needs a sample of 30 documents or more, each coded whole"
+
+
 def test_table_shows_shares_with_their_assumption(run, output, evaluation, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     code, out, _ = run("prevalence", output, "--evaluation", evaluation(), "--by", "year")
