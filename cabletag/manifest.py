@@ -89,6 +89,11 @@ class Manifest:
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
     @property
+    def digest(self) -> str:
+        """SHA-256 over all of the manifest, and so over every file, threshold and calibration of the model."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """Label ids in the order of the model's outputs."""
         return tuple(label.id for label in self.labels)

@@ -75,6 +75,21 @@ class Tagger:
 
         return cls(TorchEncoder(folder, *size, device=device), manifest)
 
+    def codebook(self, path: Path | None = None) -> Codebook:
+        """The codebook of the model, shipped or from a file. Raises OptionError where it is neither, or another one."""
+        wanted = (self.manifest.codebook["id"], self.manifest.codebook["version"])
+        file = path or codebook_file(wanted[0])
+        if not file.is_file() and path is None:
+            raise OptionError(
+                f"expected the codebook {wanted[0]} of the model, found none shipped; name it with --codebook"
+            )
+        book = Codebook.load(file)
+        if (book.id, book.version) != wanted or set(book.ids) != set(self.labels):
+            raise OptionError(
+                f"expected codebook {wanted[0]} {wanted[1]} of the model, found {book.id} {book.version}; name the right file"
+            )
+        return book
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Label ids in the order of the columns of `predict_proba`."""

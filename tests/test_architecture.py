@@ -18,6 +18,9 @@ LAYERS = [
     {"encoders", "policy", "metrics"},
     {"tagger", "export"},
     {"golden", "console", "train"},
+    {"prevalence", "gold", "measures"},
+    {"tally", "evaluation", "result_tables"},
+    {"shares"},
     {"cli"},
 ]
 HEAVY = {
