@@ -14,10 +14,10 @@ LAYERS = [
     {"errors"},
     {"assets", "extras"},
     {"codebook"},
-    {"text", "manifest", "prediction", "corpus", "records", "ngrams"},
-    {"encoders", "policy", "metrics"},
-    {"tagger", "export"},
-    {"golden", "console", "train"},
+    {"text", "manifest", "prediction", "corpus", "records", "ngrams", "results"},
+    {"encoders", "policy", "metrics", "tally", "sampling", "agreement"},
+    {"tagger", "export", "charts", "annotate"},
+    {"golden", "console", "train", "report"},
     {"cli"},
 ]
 HEAVY = {
@@ -30,6 +30,9 @@ HEAVY = {
     "sentence_transformers",
     "tokenizers",
     "numpy",
+    "pyarrow",
+    "altair",
+    "jinja2",
 }
 
 
