@@ -216,6 +216,35 @@ def train(
     )
 
 
+@app.command()
+def report(
+    output: Annotated[Path, typer.Argument(help="An output of `cabletag batch`.", metavar="OUT")],
+    page: Annotated[Path, typer.Option("-o", "--output", help="The HTML page to write.", metavar="FILE")] = Path(
+        "report.html"
+    ),
+    by: Annotated[str | None, typer.Option(help="Compare the values of this kept column.", metavar="COLUMN")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Show change over the dates of this kept column.", metavar="COLUMN")
+    ] = None,
+    evaluation: Annotated[Path | None, typer.Option(help="The JSON of `cabletag evaluate`.", metavar="FILE")] = None,
+    strongest: Annotated[int, typer.Option(help="Passages to show per label, 0 to 100.")] = 5,
+    title: Annotated[str | None, typer.Option(help="The title of the page.")] = None,
+    codebook: CodebookOption = None,
+) -> None:
+    """Write one HTML page of a batch output: shares, charts, passages, what was run, limits. Needs the extra `report`."""
+    from cabletag.codebook import Codebook
+    from cabletag.extras import need
+
+    need("report", "altair", "vl_convert", "jinja2")
+    from cabletag.report import write_report
+    from cabletag.results import Results
+
+    results = Results.open(output, Codebook.load(codebook) if codebook else None)
+    found = write_report(results, page, by=by, time=time, evaluation=evaluation, strongest=strongest, title=title)
+    rejected = f", {found.rejected:,} rejected rows left out" if found.rejected else ""
+    typer.echo(f"{page}: {found.scored:,} passages of {found.documents:,} documents{rejected}", err=True)
+
+
 def main() -> None:
     """Entry point: one line on standard error and an exit code for every expected error."""
     try:
