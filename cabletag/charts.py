@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from cabletag.tally import Share, Tally
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # Okabe and Ito (2008): told apart by colour-blind readers; shapes differ too
 _SVG = "http://www.w3.org/2000/svg"
-_FONT = "system-ui, sans-serif"
+_FONT = "Helvetica Neue, Arial, sans-serif"
 
 
 def shares_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str], width: int, title: str, key: str) -> str:
@@ -21,14 +22,25 @@ def shares_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str], w
     import altair as alt
 
     kinds = (("passages", tally.passages), ("documents", tally.in_documents))
-    rows = [{"label": names[label], **_row(of(label)), "of": kind} for label in order for kind, of in kinds]
     narrow = width < 500
+    room = 150 if narrow else 270  # for the labels
+    lines = {label: "\n".join(wrap(names[label], 21 if narrow else 60)) for label in order}
+    rows = [{"label": lines[label], **_row(of(label)), "of": kind} for label in order for kind, of in kinds]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y(
             "label:N",
             sort=None,
             title=None,
-            axis=alt.Axis(labelLimit=150 if narrow else 280, domain=False, ticks=False, grid=True),
+            axis=alt.Axis(
+                labelExpr="split(datum.value, '\\n')",
+                labelLineHeight=13,
+                labelLimit=280,
+                minExtent=room,
+                maxExtent=room,
+                domain=False,
+                ticks=False,
+                grid=True,
+            ),
         ),
         yOffset=alt.YOffset(
             "of:N", sort=[kind for kind, _ in kinds], scale=alt.Scale(paddingInner=0.4, paddingOuter=0.5)
@@ -38,14 +50,14 @@ def shares_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str], w
     x = alt.X("share:Q", title="share that carries the label", axis=_percent(rows, 4 if narrow else 8))
     chart = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", axis=_percent(rows, 4 if narrow else 8), title="share that carries the label"), x2="high:Q"
-    ) + base.mark_point(filled=True, size=46, opacity=1).encode(
+    ) + base.mark_point(filled=True, opacity=1).encode(
         x=x,
         shape=alt.Shape(
             "of:N", scale=alt.Scale(domain=[kind for kind, _ in kinds], range=["circle", "diamond"]), legend=None
         ),
     )
-    inner = width - (165 if narrow else 290)
-    return _svg(chart.properties(width=inner, height=alt.Step(13)), title, _told(rows, "of"), key)
+    inner = width - room - 20
+    return _svg(chart.properties(width=inner, height=alt.Step(13 if narrow else 10)), title, _told(rows, "of"), key)
 
 
 def panel(points: Mapping[str, Share], top: float, ordered: bool, title: str, key: str) -> str:
@@ -53,6 +65,8 @@ def panel(points: Mapping[str, Share], top: float, ordered: bool, title: str, ke
     import altair as alt
 
     rows = [{"at": at, **_row(share)} for at, share in points.items() if share.base]
+    told = _told(rows)
+    rows = [row | {"high": min(row["high"], top)} for row in rows]  # bounds of tiny bases leave the scale
     data, scale = alt.Chart(alt.Data(values=rows)), alt.Scale(domain=[0, top], nice=False)
     if ordered:
         values = [row["at"] for row in rows]
@@ -72,15 +86,22 @@ def panel(points: Mapping[str, Share], top: float, ordered: bool, title: str, ke
                 y=alt.Y("share:Q", scale=scale, axis=up)
             )
         )
-        return _svg(chart.properties(width=226, height=110), title, _told(rows), key)
-    base = data.encode(y=alt.Y("at:N", sort=None, title=None, axis=alt.Axis(labelLimit=130, domain=False, ticks=False)))
+        return _svg(chart.properties(width=226, height=110), title, told, key)
+    base = data.encode(
+        y=alt.Y(
+            "at:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(labelLimit=125, minExtent=130, maxExtent=130, domain=False, ticks=False),
+        )
+    )
     along = alt.Axis(format="%" if top >= 0.04 else ".1%", tickCount=3, domain=False, ticks=False)
     chart = base.mark_rule(color=BLUE, strokeWidth=2).encode(
         x=alt.X("low:Q", scale=scale, axis=along, title=None), x2="high:Q"
     ) + base.mark_point(color=BLUE, filled=True, size=40, opacity=1).encode(
         x=alt.X("share:Q", scale=scale, axis=along, title=None)
     )
-    return _svg(chart.properties(width=130, height=alt.Step(17)), title, _told(rows), key)
+    return _svg(chart.properties(width=130, height=alt.Step(17)), title, told, key)
 
 
 def together_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str], title: str, key: str) -> str:
@@ -103,9 +124,9 @@ def together_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str],
                     }
                 )
     base_chart = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("column:N", sort=[names[label] for label in order], title="… that carry this one too",
+        x=alt.X("column:N", sort=[names[label] for label in order], title=None,
                 axis=alt.Axis(orient="top", labelAngle=-60, labelLimit=220, domain=False, ticks=False)),
-        y=alt.Y("row:N", sort=[names[label] for label in order], title="Of the passages with this label, % …",
+        y=alt.Y("row:N", sort=[names[label] for label in order], title=None,
                 axis=alt.Axis(labelLimit=280, domain=False, ticks=False)),
     )  # fmt: skip
     most = max([row["share"] for row in rows], default=0) or 1
@@ -134,7 +155,7 @@ def _told(rows: Sequence[Mapping[str, Any]], kind: str = "") -> str:
     """The chart in words, for who does not see it."""
     parts = []
     for row in rows:
-        name = row.get("label") or row.get("at")
+        name = " ".join((row.get("label") or row["at"]).split())
         parts.append(
             f"{name}{', ' + row[kind] if kind else ''}: {row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
         )
@@ -153,7 +174,7 @@ def _svg(chart: Any, title: str, description: str, key: str) -> str:
     import vl_convert
 
     plain = {"labelColor": "currentColor", "titleColor": "currentColor", "labelFont": _FONT, "titleFont": _FONT,
-             "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "currentColor", "gridOpacity": 0.14}  # fmt: skip
+             "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 7, "gridColor": "currentColor", "gridOpacity": 0.14}  # fmt: skip
     drawn = chart.properties(background="transparent", padding=4).configure_view(stroke=None).configure_axis(**plain)
     root = ET.fromstring(vl_convert.vegalite_to_svg(drawn.to_dict(), allowed_base_urls=[]))
     for element in root.iter():

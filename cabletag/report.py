@@ -19,7 +19,7 @@ from cabletag.tally import Share, Shown, Tally, tally
 
 MOST_STRONGEST = 100
 PANELS = 12
-PAIRS = 15
+SHARES = "Share of passages and documents per label"
 
 
 def write_report(
@@ -74,8 +74,8 @@ def render(
         style=style, script=script, style_hash=_hash(style), script_hash=_hash(script),
         results=results, codebook=results.codebook, run=results.run, tally=found, names=names, order=order, Share=Share,
         groups={label.id: label.group for label in results.codebook.labels},
-        wide=charts.shares_chart(found, names, order, 820, "Share of passages and documents per label", "c-wide"),
-        narrow=charts.shares_chart(found, names, order, 350, "Share of passages and documents per label", "c-narrow"),
+        wide=charts.shares_chart(found, names, order, 820, SHARES, "c-wide") if found.scored else "",
+        narrow=charts.shares_chart(found, names, order, 350, SHARES, "c-narrow") if found.scored else "",
         over_time=_panels(found, found.times, names, order, True, "t") if time else [],
         over_groups=_panels(found, found.groups, names, order, False, "g") if by else [],
         together=charts.together_chart(found, names, [label for label in order if found.passages(label).count],
@@ -103,14 +103,14 @@ def _panels(
 
 
 def _pairs(found: Tally) -> list[dict[str, Any]]:
-    """The pairs of labels on most passages, with how many there would be if the two were independent."""
+    """The pairs of labels, commonest first, with how many there would be if the two were independent."""
     pairs: list[dict[str, Any]] = []
     for first, one in enumerate(found.labels):
         for second in range(first + 1, len(found.labels)):
             if both := int(found.pairs[first, second]):
                 by_chance = float(found.passage_counts[first]) * float(found.passage_counts[second]) / found.scored
                 pairs.append({"one": one, "other": found.labels[second], "both": both, "times": both / by_chance})
-    return sorted(pairs, key=lambda pair: -int(pair["both"]))[:PAIRS]
+    return sorted(pairs, key=lambda pair: -int(pair["both"]))
 
 
 def _passages(found: Tally) -> list[dict[str, Any]]:

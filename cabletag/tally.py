@@ -192,11 +192,13 @@ def _keep_strongest(
     best: list[Shown], batch: pa.RecordBatch, carried: np.ndarray, label: str, labels: Sequence[str], size: int
 ) -> None:
     """Merge a batch into the `size` most probable distinct texts of a label; the earlier row wins a tie."""
+    if not size:
+        return
     scores = batch[f"p_{label}"].to_numpy(zero_copy_only=False)
     floor = best[-1].scores[label] if len(best) == size else -1.0
     rows = np.flatnonzero((carried == 1) & (scores > floor))
     for row in rows[np.argsort(-scores[rows], kind="stable")]:
-        if len(best) == size and (not size or scores[row] <= best[-1].scores[label]):
+        if len(best) == size and scores[row] <= best[-1].scores[label]:
             return
         shown = _shown(batch, int(row), labels, label)
         same = [
@@ -239,17 +241,21 @@ def _add_time(times: dict[str, np.ndarray], column: pa.Array, given: np.ndarray)
 
 
 def _periods(times: dict[str, np.ndarray], results: Results, column: str) -> dict[str, np.ndarray]:
-    """Months where every date has one and they are few, else years."""
+    """Months where every date has one and they lie within MONTHS_SHOWN, else years."""
     if not times:
         raise OptionError(
             f"{results.path}: expected dates such as 2021 or 2021-03-04 in '{column}' for --time, found none; use --by for other values"
         )
-    by_month = all("-" in key for key in times) and len(times) <= MONTHS_SHOWN and len({key[:4] for key in times}) <= 3
+    by_month = all("-" in key for key in times) and _months(max(times)) - _months(min(times)) < MONTHS_SHOWN
     found: dict[str, np.ndarray] = {}
     for key in sorted(times):
         period = key if by_month else key[:4]
         found[period] = found.get(period, 0) + times[key]
     return found
+
+
+def _months(period: str) -> int:
+    return 12 * int(period[:4]) + int(period[5:])
 
 
 def _largest(groups: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

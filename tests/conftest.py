@@ -66,8 +66,8 @@ def run(monkeypatch, capsys):
     return call
 
 
-@pytest.fixture
-def write_output(tmp_path, codebook):
+@pytest.fixture(scope="session")
+def write_output(tmp_path_factory, codebook):
     """Writes rows as an output of `cabletag batch` with its run record; columns that a row lacks get plain values."""
     import csv
     import json
@@ -92,7 +92,7 @@ def write_output(tmp_path, codebook):
             }  # fmt: skip
             scores = {f"p_{label}": 0.9 if label in labels else 0.1 for label in codebook.ids}
             full.append({key: value for key, value in (plain | scores | row).items() if key not in drop})
-        path = tmp_path / name
+        path = tmp_path_factory.mktemp("output") / name
         if path.suffix == ".parquet":
             names = list(full[0]) if full else [*FIXED, *(f"p_{label}" for label in codebook.ids)]
             kinds = [FIXED.get(key, pa.float64() if key.startswith("p_") else None) for key in names]
@@ -113,7 +113,7 @@ def write_output(tmp_path, codebook):
             "versions": {"cabletag": "0.1.0"},
             "counts": {"documents": 1, "passages": len(full)},
         }
-        (tmp_path / f"{name}.run.json").write_text(json.dumps(run), encoding="utf-8")
+        path.with_name(f"{name}.run.json").write_text(json.dumps(run), encoding="utf-8")
         return path
 
     return call

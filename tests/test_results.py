@@ -79,9 +79,9 @@ def test_cut_off_file_is_told(write_output, name):
         Results.open(path).counts()
 
 
-def test_missing_run_record_is_told(write_output, tmp_path):
+def test_missing_run_record_is_told(write_output):
     path = write_output(ROWS)
-    (tmp_path / "out.parquet.run.json").unlink()
+    path.with_name("out.parquet.run.json").unlink()
     with pytest.raises(DocumentError, match=r"out\.parquet\.run\.json: expected the record of the run"):
         Results.open(path)
 
