@@ -20,6 +20,7 @@ from cabletag.agreement import CodedItem
 from cabletag.codebook import GROUPS, Codebook
 from cabletag.errors import CorpusError, DocumentError, OptionError, did_you_mean
 from cabletag.sampling import Sample
+from cabletag.writing import write_text
 
 TOOLS = ("label-studio", "doccano")
 
@@ -45,8 +46,8 @@ class Returned:
     problems: list[str] = field(default_factory=list)
 
 
-def export(sample: Sample, codebook: Codebook, tool: str, path: Path, blind: bool = False) -> Path:
-    """Write a sample for a tool, and beside it the tool's own set-up of the labels; gives the path of the latter.
+def export(sample: Sample, codebook: Codebook, tool: str, path: Path, source: Path, blind: bool = False) -> Path:
+    """Write a sample of the output `source` for a tool, and beside it the tool's own set-up of the labels; gives the path of the latter.
 
     `blind` leaves the model's labels off the screen; they travel along all the same. Raises OptionError for an unknown tool.
     """
@@ -66,8 +67,8 @@ def export(sample: Sample, codebook: Codebook, tool: str, path: Path, blind: boo
             path.with_suffix(".labels.json"),
             json.dumps([{"text": label} for label in codebook.ids], indent=1) + "\n",
         )
-    _write(path, text)
-    _write(setup, setup_text)
+    write_text(path, text, [source])
+    write_text(setup, setup_text, [source])
     return setup
 
 
@@ -118,18 +119,6 @@ def read_back(paths: Sequence[Path], codebook: Codebook, tool: str | None = None
         left = f"; first: {returned.problems[0]}" if returned.problems else "; are any of them submitted?"
         raise CorpusError(f"{paths[0]}: expected coded passages, found none that can be used{left}")
     return returned
-
-
-def write_corpus(path: Path, rows: Iterator[dict[str, Any]]) -> None:
-    """Write rows as JSON lines. Raises DocumentError."""
-    _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DocumentError(f"{path}: expected a file that can be written, found: {error.strerror}") from error
 
 
 def _prepared(sample: Sample, codebook: Codebook) -> Iterator[tuple[Item, dict[str, Any]]]:

@@ -50,7 +50,7 @@ def shares_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str], w
     x = alt.X("share:Q", title="share that carries the label", axis=_percent(rows, 4 if narrow else 8))
     chart = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", axis=_percent(rows, 4 if narrow else 8), title="share that carries the label"), x2="high:Q"
-    ) + base.mark_point(filled=True, opacity=1).encode(
+    ) + base.mark_point(filled=True, size=60, opacity=1).encode(
         x=x,
         shape=alt.Shape(
             "of:N", scale=alt.Scale(domain=[kind for kind, _ in kinds], range=["circle", "diamond"]), legend=None

@@ -274,7 +274,7 @@ def annotate_export(
 
     results = Results.open(output, Codebook.load(codebook) if codebook else None)
     drawn = draw(results, sample, size, seed)
-    setup = export(drawn, results.codebook, to, file, blind)
+    setup = export(drawn, results.codebook, to, file, output, blind)
     typer.echo(
         f"{file}: {len(drawn.rows):,} of {drawn.design['of']:,} passages ({sample}); labels to set up: {setup}",
         err=True,
@@ -296,18 +296,21 @@ def annotate_import(
     In doccano, tick "Export only approved documents": it cannot tell what nobody has looked at. Items that cannot be used are named
     on standard error and left out, and the exit code is 1.
     """
+    import json
     from dataclasses import asdict
 
     from cabletag import agreement, annotate, console
     from cabletag.codebook import Codebook
     from cabletag.extras import need
+    from cabletag.writing import write_text
 
     need("annotate", "krippendorff")
     book = Codebook.load(codebook)
     returned = annotate.read_back(files, book, format)
     for problem in returned.problems:
         typer.echo(f"error: {problem}", err=True)
-    annotate.write_corpus(corpus, (agreement.corpus_row(item, book) for item in returned.items))
+    rows = (json.dumps(agreement.corpus_row(item, book), ensure_ascii=False) + "\n" for item in returned.items)
+    write_text(corpus, "".join(rows), files)
     found = agreement.agreement(returned.items, book)
     if json_out or not sys.stdout.isatty():
         console.write_json(asdict(entry) for entry in found)

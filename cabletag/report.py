@@ -16,6 +16,7 @@ from cabletag import __version__, charts
 from cabletag.errors import DocumentError, OptionError
 from cabletag.results import Results
 from cabletag.tally import Share, Shown, Tally, tally
+from cabletag.writing import write_text
 
 MOST_STRONGEST = 100
 PANELS = 12
@@ -43,10 +44,7 @@ def write_report(
     measured = _evaluation(Path(evaluation), results) if evaluation is not None else None
     found = tally(results, by, time, strongest)
     text = render(results, found, by, time, measured, strongest, title)
-    try:
-        Path(page).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DocumentError(f"{page}: expected a file that can be written, found: {error.strerror}") from error
+    write_text(page, text, [results.path])
     return found
 
 
@@ -151,7 +149,9 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         value = results.run[part]
         entries = value.items() if isinstance(value, dict) else [("", value)]
         for key, entry in entries:
-            text = entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False)
+            text = (
+                entry if isinstance(entry, str) else "none" if entry is None else json.dumps(entry, ensure_ascii=False)
+            )
             facts.append(
                 (
                     f"{part} {key}".strip(),

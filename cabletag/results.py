@@ -64,15 +64,15 @@ class Results:
             )
         run = _read_run(path)
         results = cls(path, _codebook(path, run, codebook), run, tuple(_reader(path).names()))
+        if not results.columns:
+            raise _empty(path)
         for column in (*FIXED, *(f"p_{label}" for label in results.codebook.ids)):
             if column not in results.columns and column not in OPTIONAL:
                 raise DocumentError(
                     f"{path}: expected the column '{column}', found none; is it an output of `cabletag batch`?"
                 )
         if not any(batch.num_rows for batch in results.batches(["status"])):
-            raise DocumentError(
-                f"{path}: expected one passage or more, found an empty output; check the inputs of the run"
-            )
+            raise _empty(path)
         return results
 
     @property
@@ -271,6 +271,10 @@ def _damaging(path: Path, action: Callable[[], Any]) -> Any:
         return action()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
+
+
+def _empty(path: Path) -> DocumentError:
+    return DocumentError(f"{path}: expected one passage or more, found an empty output; check the inputs of the run")
 
 
 def _damaged(path: Path, error: Exception) -> DocumentError:

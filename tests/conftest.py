@@ -93,15 +93,15 @@ def write_output(tmp_path_factory, codebook):
             scores = {f"p_{label}": 0.9 if label in labels else 0.1 for label in codebook.ids}
             full.append({key: value for key, value in (plain | scores | row).items() if key not in drop})
         path = tmp_path_factory.mktemp("output") / name
+        names = list(full[0]) if full else [*FIXED, *(f"p_{label}" for label in codebook.ids)]
         if path.suffix == ".parquet":
-            names = list(full[0]) if full else [*FIXED, *(f"p_{label}" for label in codebook.ids)]
             kinds = [FIXED.get(key, pa.float64() if key.startswith("p_") else None) for key in names]
             arrays = [pa.array([row[key] for row in full], kind) for key, kind in zip(names, kinds, strict=True)]
             pq.write_table(pa.table(arrays, names=names), path)
         elif path.suffix == ".csv":
             with path.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
-                writer.writerow(full[0])
+                writer.writerow(names)
                 writer.writerows([guard(cell) for cell in row.values()] for row in full)
         else:
             path.write_text("".join(json.dumps(row) + "\n" for row in full), encoding="utf-8")

@@ -12,7 +12,7 @@ import cabletag
 PACKAGE = Path(cabletag.__file__).parent
 LAYERS = [
     {"errors"},
-    {"assets", "extras"},
+    {"assets", "extras", "writing"},
     {"codebook"},
     {"text", "manifest", "prediction", "corpus", "records", "ngrams", "results"},
     {"encoders", "policy", "metrics", "tally", "sampling", "agreement"},

@@ -58,9 +58,10 @@ def test_other_codebook_version_is_refused(write_output):
         Results.open(write_output(ROWS, version="0.9"))
 
 
-def test_empty_output_is_told(write_output):
+@pytest.mark.parametrize("name", FORMATS)
+def test_empty_output_is_told(write_output, name):
     with pytest.raises(DocumentError, match="found an empty output"):
-        Results.open(write_output([]))
+        Results.open(write_output([], name))
 
 
 @pytest.mark.parametrize("name", FORMATS)
