@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,13 +29,13 @@ class LabelAgreement:
 
 @dataclass(frozen=True)
 class CodedItem:
-    """One passage with the labels of each of its coders, the model's labels and the design of its sample (JSON)."""
+    """One passage with the labels of each of its coders, the model's labels and the design of its sample."""
 
     id: str
     text: str
     by_coder: Mapping[str, Sequence[str]]
     model: Sequence[str]
-    design: str
+    design: Mapping[str, Any]
 
 
 def settle(by_coder: Mapping[str, Sequence[str]], codebook: Codebook) -> tuple[str, ...]:
@@ -72,7 +71,7 @@ def corpus_row(item: CodedItem, codebook: Codebook) -> dict[str, Any]:
         "sure": len({frozenset(labels) for labels in item.by_coder.values()}) == 1,
         "coding": {coder: list(labels) for coder, labels in sorted(item.by_coder.items())},
         "model_labels": list(item.model),
-        "sample": json.loads(item.design or "{}"),
+        "sample": dict(item.design),
     }
 
 

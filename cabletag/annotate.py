@@ -11,7 +11,7 @@ import io
 import json
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,22 @@ from cabletag.agreement import CodedItem
 from cabletag.codebook import GROUPS, Codebook
 from cabletag.errors import CorpusError, DocumentError, OptionError, did_you_mean
 from cabletag.sampling import Sample
-from cabletag.writing import write_text
+from cabletag.writing import json_line, write_text
 
 TOOLS = ("label-studio", "doccano")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One passage as one coder coded it. `model` are the model's labels, `design` how its sample was drawn (JSON)."""
+    """One passage as one coder coded it. `model` are the model's labels, `design` how its sample was drawn; `changed` if its text was."""
 
     id: str
     text: str
     labels: tuple[str, ...]
     coder: str
     model: tuple[str, ...]
-    design: str
+    design: Mapping[str, Any]
+    changed: bool = False
 
 
 @dataclass
@@ -55,18 +56,14 @@ def export(sample: Sample, codebook: Codebook, tool: str, path: Path, source: Pa
         raise OptionError(f"expected a tool of {' or '.join(TOOLS)}, found '{tool}'")
     items = list(_prepared(sample, codebook))
     if tool == "label-studio":
-        text = (
-            json.dumps([_task(item, row, codebook, sample, blind) for item, row in items], ensure_ascii=False, indent=1)
-            + "\n"
-        )
+        tasks = [_task(item, row, codebook, sample, blind) for item, row in items]
+        text = json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
         setup, setup_text = path.with_suffix(".config.xml"), labelling_config(codebook)
     else:
-        rows = ({"text": item.text, "label": [] if blind else list(item.model), **_carried(item)} for item, _ in items)
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        setup, setup_text = (
-            path.with_suffix(".labels.json"),
-            json.dumps([{"text": label} for label in codebook.ids], indent=1) + "\n",
-        )
+        lines = [{"text": item.text, "label": [] if blind else list(item.model), **_carried(item)} for item, _ in items]
+        text = "".join(map(json_line, lines))
+        setup = path.with_suffix(".labels.json")
+        setup_text = json.dumps([{"text": label} for label in codebook.ids], indent=1) + "\n"
     write_text(path, text, [source])
     write_text(setup, setup_text, [source])
     return setup
@@ -75,7 +72,7 @@ def export(sample: Sample, codebook: Codebook, tool: str, path: Path, source: Pa
 def labelling_config(codebook: Codebook) -> str:
     """The labelling interface of Label Studio: the text, and the labels by group with their definitions as hints."""
     view = ET.Element("View")
-    ET.SubElement(view, "Text", {"name": "text", "value": "$text"})
+    ET.SubElement(view, "Text", {"name": "text", "value": "$text", "valueType": "text"})
     for group in GROUPS:
         labels = [label for label in codebook.labels if label.group == group]
         if labels:
@@ -102,10 +99,10 @@ def read_back(paths: Sequence[Path], codebook: Codebook, tool: str | None = None
     for path in paths:
         for name, content in _contents(path):
             for place, row in _parsed(name, content, tool):
-                found = _from_label_studio(place, row, len(paths) > 1) if "data" in row else [_from_doccano(place, row)]
+                found = _coded(place, name.stem, row, len(paths) > 1)
                 returned.uncoded += not found
-                for item, changed in found:
-                    if problem := _problem(item, changed, codebook):
+                for item in found:
+                    if problem := _problem(item, codebook):
                         returned.problems.append(f"{place}: {problem}; left out")
                     elif codings.setdefault(item.id, {}).setdefault(item.coder, item) is not item:
                         raise CorpusError(
@@ -123,13 +120,15 @@ def read_back(paths: Sequence[Path], codebook: Codebook, tool: str | None = None
 
 def _prepared(sample: Sample, codebook: Codebook) -> Iterator[tuple[Item, dict[str, Any]]]:
     taken: dict[str, int] = {}
-    design = json.dumps(sample.design, ensure_ascii=False)
     for row in sample.rows:
         key = f"{row['document']}#{row['passage']}"
         taken[key] = taken.get(key, 0) + 1
         given = {*row["labels"], *([codebook.voice_id] if row["voice"] == "attributed" else [])}
         model = tuple(label for label in codebook.ids if label in given)
-        yield Item(key if taken[key] == 1 else f"{key}~{taken[key]}", row["text"] or "", (), "", model, design), row
+        yield (
+            Item(key if taken[key] == 1 else f"{key}~{taken[key]}", row["text"] or "", (), "", model, sample.design),
+            row,
+        )
 
 
 def _carried(item: Item) -> dict[str, str]:
@@ -137,7 +136,7 @@ def _carried(item: Item) -> dict[str, str]:
         "passage_id": item.id,
         "text_digest": _digest(item.text),
         "model_labels": ";".join(item.model),
-        "design": item.design,
+        "design": json.dumps(item.design),
     }
 
 
@@ -183,9 +182,8 @@ def _parsed(path: Path, content: str, tool: str | None) -> Iterator[tuple[str, d
         raise DocumentError(
             f"{path}: expected the {'JSON' if tool == 'label-studio' else 'JSON lines'} of {tool}, found another form"
         )
-    lines = content.splitlines()
     try:
-        rows = json.loads(content) if listed else [json.loads(line) for line in lines if line.strip()]
+        rows = json.loads(content) if listed else [json.loads(line) for line in content.split("\n") if line.strip()]
     except ValueError as error:
         raise DocumentError(
             f"{path}: expected Label Studio's JSON or doccano's JSON lines, found: {error}; export it anew"
@@ -207,44 +205,44 @@ def _parsed(path: Path, content: str, tool: str | None) -> Iterator[tuple[str, d
         yield f"{path}:{number}", row
 
 
-def _from_label_studio(place: str, task: dict[str, Any], several: bool) -> list[tuple[Item, bool]]:
-    """The last submitted annotation of each user."""
-    coded: dict[str, list[str]] = {}
-    for annotation in task.get("annotations") or []:
-        if annotation.get("was_cancelled"):
-            continue
-        user = annotation.get("completed_by")
-        name = str(user.get("email") or user.get("id")) if isinstance(user, dict) else str(user)
-        chosen = [part["value"]["choices"] for part in annotation.get("result") or [] if part.get("type") == "choices"]
-        coded[f"{Path(place).stem}/{name}" if several else name] = [label for part in chosen for label in part]
-    return [_item(task["data"], labels, coder) for coder, labels in coded.items()]
-
-
-def _from_doccano(place: str, row: dict[str, Any]) -> tuple[Item, bool]:
-    labels = row.get("label")
-    if not isinstance(labels, list):
+def _coded(place: str, stem: str, row: dict[str, Any], several: bool) -> list[Item]:
+    """The codings of one passage: of Label Studio the last submitted one of each user, of doccano the one of the file's coder."""
+    try:
+        if "annotations" not in row:
+            if not isinstance(row["label"], list):
+                raise TypeError("no list of labels; is it a project for text classification?")
+            return [_item(row, row["label"], stem)]
+        coded: dict[str, list[str]] = {}
+        for annotation in row["annotations"]:
+            if not annotation.get("was_cancelled"):
+                user = annotation.get("completed_by")
+                name = str(user.get("email") or user.get("id")) if isinstance(user, dict) else str(user)
+                chosen = [part["value"]["choices"] for part in annotation["result"] if part["type"] == "choices"]
+                coded[f"{stem}/{name}" if several else name] = [label for labels in chosen for label in labels]
+        return [_item(row["data"], labels, coder) for coder, labels in coded.items()]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DocumentError(
-            f"{place}: expected 'label' as a list, found {labels!r:.60}; is it a project for text classification?"
-        )
-    return _item(row, labels, Path(place.rpartition(":")[0]).stem)
+            f"{place}: expected a coded item of Label Studio or doccano, found: {error!r}; export it anew"
+        ) from error
 
 
-def _item(data: dict[str, Any], labels: list[str], coder: str) -> tuple[Item, bool]:
-    model = tuple(label for label in str(data.get("model_labels", "")).split(";") if label)
-    item = Item(
+def _item(data: dict[str, Any], labels: list[Any], coder: str) -> Item:
+    model = tuple(label for label in data["model_labels"].split(";") if label)
+    changed = _digest(data["text"]) != data["text_digest"]
+    return Item(
         data["passage_id"],
         data["text"],
-        tuple(str(label) for label in labels),
+        tuple(map(str, labels)),
         coder,
         model,
-        str(data.get("design", "")),
+        dict(json.loads(data["design"])),
+        changed,
     )
-    return item, _digest(data["text"]) != data["text_digest"]
 
 
-def _problem(item: Item, changed: bool, codebook: Codebook) -> str | None:
+def _problem(item: Item, codebook: Codebook) -> str | None:
     unknown = [label for label in item.labels if label not in codebook.ids]
-    if changed:
+    if item.changed:
         return f"the text of '{item.id}' is not the one that was exported"
     if unknown:
         return f"unknown label '{unknown[0]}'{did_you_mean(unknown[0], codebook.ids)}"

@@ -247,8 +247,8 @@ def report(
 
     results = Results.open(output, Codebook.load(codebook) if codebook else None)
     found = write_report(results, page, by=by, time=time, evaluation=evaluation, strongest=strongest, title=title)
-    rejected = f", {found.rejected:,} rejected rows left out" if found.rejected else ""
-    typer.echo(f"{page}: {found.scored:,} passages of {found.documents:,} documents{rejected}", err=True)
+    counts = f"passages: {found.scored:,}, documents: {found.documents:,}, rejected rows left out: {found.rejected:,}"
+    typer.echo(f"{page}: {counts}", err=True)
 
 
 @annotate_app.command("export")
@@ -296,21 +296,19 @@ def annotate_import(
     In doccano, tick "Export only approved documents": it cannot tell what nobody has looked at. Items that cannot be used are named
     on standard error and left out, and the exit code is 1.
     """
-    import json
     from dataclasses import asdict
 
     from cabletag import agreement, annotate, console
     from cabletag.codebook import Codebook
     from cabletag.extras import need
-    from cabletag.writing import write_text
+    from cabletag.writing import json_line, write_text
 
     need("annotate", "krippendorff")
     book = Codebook.load(codebook)
     returned = annotate.read_back(files, book, format)
     for problem in returned.problems:
         typer.echo(f"error: {problem}", err=True)
-    rows = (json.dumps(agreement.corpus_row(item, book), ensure_ascii=False) + "\n" for item in returned.items)
-    write_text(corpus, "".join(rows), files)
+    write_text(corpus, "".join(json_line(agreement.corpus_row(item, book)) for item in returned.items), files)
     found = agreement.agreement(returned.items, book)
     if json_out or not sys.stdout.isatty():
         console.write_json(asdict(entry) for entry in found)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cabletag import __version__, charts
+from cabletag.assets import DEFAULT_MODEL
 from cabletag.errors import DocumentError, OptionError
 from cabletag.results import Results
 from cabletag.tally import Share, Shown, Tally, tally
@@ -20,6 +21,7 @@ from cabletag.writing import write_text
 
 MOST_STRONGEST = 100
 PANELS = 12
+LONGEST_TEXT = 5_000
 SHARES = "Share of passages and documents per label"
 
 
@@ -62,6 +64,7 @@ def render(
 
     names = {label.id: label.name for label in results.codebook.labels}
     order = sorted(found.labels, key=lambda label: (-found.passages(label).count, found.labels.index(label)))
+    occurring, pairs = [label for label in order if found.passages(label).count], _pairs(found)
     style, script = _asset("report.css"), _asset("report.js")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -76,9 +79,8 @@ def render(
         narrow=charts.shares_chart(found, names, order, 350, SHARES, "c-narrow") if found.scored else "",
         over_time=_panels(found, found.times, names, order, True, "t") if time else [],
         over_groups=_panels(found, found.groups, names, order, False, "g") if by else [],
-        together=charts.together_chart(found, names, [label for label in order if found.passages(label).count],
-                                            "Labels that occur together", "c-pairs") if found.pairs.sum() > found.pairs.trace() else "",
-        pairs=_pairs(found), by=by, time=time, measured=measured, strongest=strongest, shown=_passages(found),
+        together=charts.together_chart(found, names, occurring, "Labels that occur together", "c-pairs") if pairs else "",
+        pairs=pairs, shipped=results.run["model"].get("name") == DEFAULT_MODEL, by=by, time=time, measured=measured, strongest=strongest, shown=_passages(found),
         has_text="text" in results.columns, has_evidence="evidence" in results.columns,
         facts=_facts(results), today=datetime.date.today().isoformat(), version=__version__,
     )  # fmt: skip
@@ -124,19 +126,20 @@ def _passages(found: Tally) -> list[dict[str, Any]]:
 
 
 def _pieces(shown: Shown) -> list[tuple[str, str]]:
-    """The text in pieces, each with the ids of the labels that it is evidence for, joined by spaces."""
-    text = shown.row.get("text") or ""
+    """The text in pieces, each with the ids of the labels that it is evidence for, joined by spaces; a very long one is cut."""
+    whole = shown.row.get("text") or ""
+    text = whole[:LONGEST_TEXT]
     spans = [
         (max(0, span["start"]), min(len(text), span["end"]), span["label"]) for span in shown.row.get("evidence") or []
     ]
-    edges = sorted({0, len(text), *(edge for span in spans if span[0] < span[1] for edge in span[:2])})
-    return [
-        (
-            text[start:end],
-            " ".join(dict.fromkeys(label for first, last, label in spans if first <= start and end <= last)),
-        )
-        for start, end in pairwise(edges)
-    ]
+    edges = sorted({0, len(text), *(edge for start, end, _ in spans if start < end for edge in (start, end))})
+    pieces = []
+    for start, end in pairwise(edges):
+        labels = dict.fromkeys(label for first, last, label in spans if first <= start and end <= last)
+        pieces.append((text[start:end], " ".join(labels)))
+    if len(whole) > len(text):
+        pieces.append((f" … (cut here; {len(whole) - len(text):,} more characters in the output)", ""))
+    return pieces
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

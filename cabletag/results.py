@@ -20,7 +20,7 @@ from cabletag.assets import codebook_file
 from cabletag.codebook import Codebook
 from cabletag.errors import DocumentError, OptionError, did_you_mean
 
-ROWS = 16_384
+ROWS = 8_192
 SPAN = pa.struct([("label", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
 FIXED = {
     "document": pa.string(),
@@ -232,7 +232,7 @@ def _reader(path: Path) -> _Parquet | _Csv | _Jsonl:
 def _csv(path: Path, names: Sequence[str] = ()) -> Any:
     return pa.csv.open_csv(
         path,
-        read_options=pa.csv.ReadOptions(block_size=1 << 24, use_threads=False),
+        read_options=pa.csv.ReadOptions(block_size=1 << 23, use_threads=False),
         parse_options=pa.csv.ParseOptions(newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
     )

@@ -1,7 +1,9 @@
 """Text out: never over an input, and a clear line where it cannot be written."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cabletag.errors import DocumentError, OptionError
 
@@ -15,3 +17,9 @@ def write_text(path: str | Path, text: str, inputs: Iterable[Path] = ()) -> None
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DocumentError(f"{path}: expected a file that can be written, found: {error.strerror}") from error
+
+
+def json_line(row: dict[str, Any]) -> str:
+    """A row as one line, whatever reads it: line separators within a text and lone surrogates are escaped."""
+    line = json.dumps(row, ensure_ascii=False)
+    return (line if line.isprintable() else json.dumps(row)) + "\n"

@@ -10,7 +10,13 @@ from cabletag import Codebook
 from cabletag.corpus import read_corpus
 
 ROWS = [
-    {"document": "a", "passage": 1, "text": "One  <b>&\n “two”.", "labels": ["sovereignty"], "voice": "attributed"},
+    {
+        "document": "a",
+        "passage": 1,
+        "text": "One  <b>&\n “two”\u2028.",
+        "labels": ["sovereignty"],
+        "voice": "attributed",
+    },
     {"document": "a", "passage": 1, "text": "The same id again.", "labels": []},
     {"document": "b", "passage": 2, "text": "Three.", "labels": ["crime_framing", "evidence_challenge"]},
 ]
@@ -54,7 +60,7 @@ def label_studio(file, coders, name="back.json", change=lambda task: task):
 def doccano(file, code, change=lambda row: row):
     """What doccano's JSON-lines export makes of imported rows: an id of its own first, labels sorted, metadata kept."""
     lines = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(file.read_text().split("\n")[:-1], 1):
         row = json.loads(line)
         labels = code(row.pop("label"))
         lines.append(json.dumps(change({"id": number, **row, "label": sorted(labels), "Comments": []})))
@@ -68,7 +74,7 @@ def test_label_studio_round_trip_keeps_text_labels_and_design(run, exported, tmp
     rows = {row["id"]: row for row in map(json.loads, (tmp_path / "coded.jsonl").read_text().splitlines())}
     assert set(rows) == {"a#1", "a#1~2", "b#2"}
     given = {" ".join(row["text"].split()): (row["labels"], row["model_labels"], row["coder"]) for row in rows.values()}
-    assert given["One <b>& “two”."] == (["sovereignty", "attributed"], ["sovereignty", "attributed"], "7")
+    assert given["One <b>& “two” ."] == (["sovereignty", "attributed"], ["sovereignty", "attributed"], "7")
     assert given["The same id again."][0] == []
     assert rows["b#2"]["sample"]["seed"] == 3
     assert rows["b#2"]["sample"]["of"] == 3
@@ -177,6 +183,14 @@ def test_unknown_label_and_changed_text_are_named_and_left_out(run, exported, tm
         ('[{"text": "x", "sovereignty": 1}]', "choose JSON, not JSON-MIN or CSV"),
         ('{"text": "x", "label": []}', "expected an item of `cabletag annotate export --to doccano`"),
         ("\x00\x01", "expected Label Studio's JSON"),
+        (
+            '[{"data": {"text": "x", "passage_id": "a", "text_digest": "b"}, "annotations": [7]}]',
+            "expected a coded item",
+        ),
+        (
+            '{"text": "x", "passage_id": "a", "text_digest": "b", "label": "x"}',
+            "is it a project for text classification?",
+        ),
     ],
 )
 def test_file_that_is_no_export_is_one_line(run, tmp_path, content, message):

@@ -3,12 +3,15 @@
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser
 
+from cabletag import Tagger
 from cabletag.errors import DocumentError, OptionError
 from cabletag.report import write_report
+from cabletag.tally import Share
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></li></ol>\"'><svg onload=alert(1)> {{ 7*7 }}"
 HOSTILE = [
@@ -90,6 +93,25 @@ def test_evidence_is_marked_with_its_labels(write_output, tmp_path):
     )
 
 
+def test_very_long_text_is_cut_and_says_so(write_output, tmp_path):
+    rows = [
+        {
+            "text": "x" * 6_000,
+            "labels": ["sovereignty"],
+            "evidence": [{"label": "sovereignty", "start": 4_990, "end": 5_900}],
+        }
+    ]
+    write_report(write_output(rows), tmp_path / "r.html")
+    assert (
+        f'<mark data-labels="sovereignty">{"x" * 10}</mark> … (cut here; 1,000 more characters'
+        in (tmp_path / "r.html").read_text()
+    )
+
+
+def test_training_is_told_of_the_shipped_model_only(page):
+    assert "How its training passages were coded stands with the model" in page.read_text()
+
+
 def test_output_without_texts_or_labels_gives_a_page(write_output, tmp_path):
     write_report(write_output([{}, {}], drop=("text",)), tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
@@ -123,6 +145,27 @@ def test_file_that_is_no_evaluation_is_told(write_output, tmp_path):
         write_report(write_output([{}]), tmp_path / "r.html", evaluation=tmp_path / "e.json")
 
 
+def test_page_of_the_shipped_model_shows_its_labels_and_what_it_learned_from(write_output, tmp_path):
+    tagger = Tagger.from_pretrained()
+    texts = ["Posts should report by Friday.", "The minister discussed migration and security."]
+    rows = [
+        {
+            "text": text,
+            "labels": list(found.labels),
+            "voice": found.voice,
+            **{f"p_{key}": round(p, 4) for key, p in found.scores.items()},
+        }
+        for text, found in zip(texts, tagger.tag(texts), strict=True)
+    ]
+    output = write_output(rows)
+    record = Path(f"{output}.run.json")
+    record.write_text(record.read_text().replace('"fake"', f'"{tagger.manifest.name}"'))
+    assert write_report(output, tmp_path / "r.html").passages("reporting_directive") == Share(1, 2)
+    text = (tmp_path / "r.html").read_text()
+    assert "Posts should report by Friday." in text
+    assert "in part composed, and all coded, by a language model" in text
+
+
 def test_page_that_cannot_be_written_is_told(write_output, tmp_path):
     with pytest.raises(DocumentError, match="expected a file that can be written"):
         write_report(write_output([{}]), tmp_path / "none" / "r.html")
@@ -145,7 +188,7 @@ def test_too_many_strongest_are_refused(write_output, tmp_path):
 def test_command_writes_the_page_and_says_what_is_in_it(run, write_output, tmp_path):
     code, out, err = run("report", write_output([{"labels": ["sovereignty"]}, {}]), "-o", tmp_path / "r.html")
     assert (code, out) == (0, "")
-    assert "2 passages of 1 documents" in err
+    assert "passages: 2, documents: 1, rejected rows left out: 0" in err
 
 
 def test_unknown_column_is_one_line_and_code_two(run, write_output, tmp_path):

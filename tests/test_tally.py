@@ -78,15 +78,15 @@ def test_strongest_of_none_is_none(write_output):
 
 def test_lot_takes_tagged_passages_alike_often(write_output, monkeypatch):
     monkeypatch.setattr("cabletag.results.ROWS", 8)
-    rows = [{"labels": ["sovereignty"] if number % 2 else []} for number in range(40)]
+    rows = [{"labels": ["sovereignty"] if number % 2 else []} for number in range(24)]
     results, times = Results.open(write_output(rows)), defaultdict(int)
-    for seed in range(200):
-        drawn = tally(results, strongest=0, drawn=5, seed=seed).drawn
-        assert len({shown.row["passage"] for shown in drawn}) == 5
+    for seed in range(100):
+        drawn = tally(results, strongest=0, drawn=4, seed=seed).drawn
+        assert len({shown.row["passage"] for shown in drawn}) == 4
         for shown in drawn:
             times[shown.row["passage"]] += 1
-    assert set(times) == set(range(2, 41, 2))
-    assert 25 < min(times.values()) <= max(times.values()) < 80  # 50 each on average
+    assert set(times) == set(range(2, 25, 2))
+    assert 12 < min(times.values()) <= max(times.values()) < 60  # 33 each on average
 
 
 @pytest.mark.parametrize(
