@@ -184,7 +184,7 @@ def _evaluation(path: Path, results: Results) -> dict[str, Any]:
         raise DocumentError(f"{path}: expected the JSON of `cabletag evaluate`, found: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DocumentError(
-            f"{path}: expected the JSON of `cabletag evaluate` with passages and labels, found: {error!r}; make it with --json"
+            f"{path}: expected the JSON of `cabletag evaluate` with passages and labels, found another file; make it with --json"
         ) from error
 
 
