@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from cabletag.tally import Share, Tally
+from cabletag.overview import Overview, Share
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # Okabe and Ito (2008): told apart by colour-blind readers; shapes differ too
 _SVG = "http://www.w3.org/2000/svg"
 _FONT = "Helvetica Neue, Arial, sans-serif"
 
 
-def shares_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str], width: int, title: str, key: str) -> str:
+def shares_chart(
+    overview: Overview, names: Mapping[str, str], order: Sequence[str], width: int, title: str, key: str
+) -> str:
     """Per label the share of passages (dot) and of documents (diamond), with 95% intervals, as SVG `width` pixels wide."""
     import altair as alt
 
-    kinds = (("passages", tally.passages), ("documents", tally.in_documents))
+    kinds = (("passages", overview.passages), ("documents", overview.in_documents))
     narrow = width < 500
     room = 150 if narrow else 270  # for the labels
     lines = {label: "\n".join(wrap(names[label], 21 if narrow else 60)) for label in order}
@@ -104,17 +106,17 @@ def panel(points: Mapping[str, Share], top: float, ordered: bool, title: str, ke
     return _svg(chart.properties(width=130, height=alt.Step(17)), title, told, key)
 
 
-def together_chart(tally: Tally, names: Mapping[str, str], order: Sequence[str], title: str, key: str) -> str:
+def together_chart(overview: Overview, names: Mapping[str, str], order: Sequence[str], title: str, key: str) -> str:
     """Of the passages with the row's label, the share that carry the column's too; the number stands in its cell."""
     import altair as alt
 
     rows: list[dict[str, Any]] = []
     for one in order:
         for other in order:
-            first, second = tally.labels.index(one), tally.labels.index(other)
-            base = int(tally.passage_counts[first])
+            first, second = overview.labels.index(one), overview.labels.index(other)
+            base = int(overview.passage_counts[first])
             if one != other and base:
-                share = Share(int(tally.pairs[first, second]), base)
+                share = Share(int(overview.pairs[first, second]), base)
                 rows.append(
                     {
                         "row": names[one],

@@ -15,8 +15,8 @@ from typing import Any
 from cabletag import __version__, charts
 from cabletag.assets import DEFAULT_MODEL
 from cabletag.errors import DocumentError, OptionError
+from cabletag.overview import Overview, Share, Shown, overview
 from cabletag.results import Results
-from cabletag.tally import Share, Shown, Tally, tally
 from cabletag.writing import write_text
 
 MOST_STRONGEST = 100
@@ -34,7 +34,7 @@ def write_report(
     evaluation: str | Path | None = None,
     strongest: int = 5,
     title: str | None = None,
-) -> Tally:
+) -> Overview:
     """Write the page of a batch output; gives the numbers that it shows.
 
     `by` and `time` are kept columns; `evaluation` is the JSON of `cabletag evaluate`; `strongest` passages are shown per label.
@@ -44,7 +44,7 @@ def write_report(
         raise OptionError(f"expected --strongest between 0 and {MOST_STRONGEST}, found {strongest}")
     results = output if isinstance(output, Results) else Results.open(output)
     measured = _evaluation(Path(evaluation), results) if evaluation is not None else None
-    found = tally(results, by, time, strongest)
+    found = overview(results, by, time, strongest)
     text = render(results, found, by, time, measured, strongest, title)
     write_text(page, text, [results.path])
     return found
@@ -52,7 +52,7 @@ def write_report(
 
 def render(
     results: Results,
-    found: Tally,
+    found: Overview,
     by: str | None,
     time: str | None,
     measured: Mapping[str, Any] | None,
@@ -73,7 +73,7 @@ def render(
     return environment.from_string(_asset("report.html.j2")).render(
         title=title or f"Talking points in {results.path.name}",
         style=style, script=script, style_hash=_hash(style), script_hash=_hash(script),
-        results=results, codebook=results.codebook, run=results.run, tally=found, names=names, order=order, Share=Share,
+        results=results, codebook=results.codebook, run=results.run, overview=found, names=names, order=order, Share=Share,
         groups={label.id: label.group for label in results.codebook.labels},
         wide=charts.shares_chart(found, names, order, 820, SHARES, "c-wide") if found.scored else "",
         narrow=charts.shares_chart(found, names, order, 350, SHARES, "c-narrow") if found.scored else "",
@@ -87,7 +87,7 @@ def render(
 
 
 def _panels(
-    found: Tally, counts: Mapping[str, Any], names: Mapping[str, str], order: Sequence[str], ordered: bool, key: str
+    found: Overview, counts: Mapping[str, Any], names: Mapping[str, str], order: Sequence[str], ordered: bool, key: str
 ) -> list[Any]:
     """Per label: its name, its shares by period or group, and a chart for the most frequent PANELS."""
     panels = []
@@ -102,7 +102,7 @@ def _panels(
     ]  # fmt: skip
 
 
-def _pairs(found: Tally) -> list[dict[str, Any]]:
+def _pairs(found: Overview) -> list[dict[str, Any]]:
     """The pairs of labels, commonest first, with how many there would be if the two were independent."""
     pairs: list[dict[str, Any]] = []
     for first, one in enumerate(found.labels):
@@ -113,7 +113,7 @@ def _pairs(found: Tally) -> list[dict[str, Any]]:
     return sorted(pairs, key=lambda pair: -int(pair["both"]))
 
 
-def _passages(found: Tally) -> list[dict[str, Any]]:
+def _passages(found: Overview) -> list[dict[str, Any]]:
     """The passages to be shown, each once, with its text cut at the ends of its evidence."""
     merged: dict[tuple[Any, ...], dict[str, Any]] = {}
     for shown in [*(shown for best in found.strongest.values() for shown in best), *found.drawn]:

@@ -15,7 +15,7 @@ LAYERS = [
     {"assets", "extras", "writing"},
     {"codebook"},
     {"text", "manifest", "prediction", "corpus", "records", "ngrams", "results"},
-    {"encoders", "policy", "metrics", "tally", "sampling", "agreement"},
+    {"encoders", "policy", "metrics", "overview", "sampling", "agreement"},
     {"tagger", "export", "charts", "annotate"},
     {"golden", "console", "train", "report"},
     {"cli"},

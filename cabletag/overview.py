@@ -57,7 +57,7 @@ class Shown:
 
 
 @dataclass
-class Tally:
+class Overview:
     """The numbers of one output. Arrays are over `labels`; bases are scored passages, and documents with one or more of them."""
 
     labels: tuple[str, ...]
@@ -85,9 +85,9 @@ class Tally:
         return Share(int(self.document_counts[self.labels.index(label)]), self.documents)
 
 
-def tally(
+def overview(
     results: Results, by: str | None = None, time: str | None = None, strongest: int = 5, drawn: int = 30, seed: int = 0
-) -> Tally:
+) -> Overview:
     """Read an output once, in bounded memory: a hash and a byte per label for each document, and the passages to be shown.
 
     `by` groups by a kept column, `time` by the year or month at the head of one. `strongest` distinct texts are kept per label,
@@ -97,7 +97,7 @@ def tally(
         if column is not None:
             results.kept_column(column)
     size = len(results.labels)
-    found = Tally(
+    found = Overview(
         results.labels,
         passage_counts=np.zeros(size, dtype=np.int64),
         attributed=np.zeros(size, dtype=np.int64),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cabletag.errors import OptionError
+from cabletag.overview import MOST_GROUPS, SHOWN_GROUPS, Share, overview
 from cabletag.results import Results
-from cabletag.tally import MOST_GROUPS, SHOWN_GROUPS, Share, tally
 
 
 def test_interval_is_wilsons():
@@ -24,7 +24,7 @@ def test_share_of_nothing_is_no_number():
 
 def test_rejected_rows_are_in_no_base(write_output):
     rows = [{"labels": ["sovereignty"]}, {}, {"status": "error", "passage": 0, "document": "b"}]
-    found = tally(Results.open(write_output(rows)))
+    found = overview(Results.open(write_output(rows)))
     assert (found.scored, found.rejected, found.documents) == (2, 1, 1)
     assert found.passages("sovereignty") == Share(1, 2)
     assert found.in_documents("sovereignty") == Share(1, 1)
@@ -42,7 +42,7 @@ def test_streamed_counts_are_those_of_counting_row_by_row(write_output, codebook
         }
         for _ in range(100)
     ]
-    found = tally(Results.open(write_output(rows)), by="year", time="year")
+    found = overview(Results.open(write_output(rows)), by="year", time="year")
     documents, years = defaultdict(set), defaultdict(int)
     for row in rows:
         documents[row["document"]].update(row["labels"])
@@ -64,7 +64,7 @@ def test_strongest_are_distinct_texts_most_probable_first(write_output, monkeypa
     given = [("a", 0.7), ("b", 0.9), ("b", 0.95), ("c", 0.8), ("a", 0.7), ("d", 0.6), ("e", 0.99)]
     rows = [{"text": text, "labels": ["sovereignty"], "p_sovereignty": score} for text, score in given]
     rows.append({"text": "not given", "p_sovereignty": 0.999})
-    found = tally(Results.open(write_output(rows)), strongest=3).strongest["sovereignty"]
+    found = overview(Results.open(write_output(rows)), strongest=3).strongest["sovereignty"]
     assert [(shown.row["text"], shown.scores["sovereignty"]) for shown in found] == [
         ("e", 0.99),
         ("b", 0.95),
@@ -73,7 +73,9 @@ def test_strongest_are_distinct_texts_most_probable_first(write_output, monkeypa
 
 
 def test_strongest_of_none_is_none(write_output):
-    assert tally(Results.open(write_output([{"labels": ["sovereignty"]}])), strongest=0).strongest["sovereignty"] == []
+    assert (
+        overview(Results.open(write_output([{"labels": ["sovereignty"]}])), strongest=0).strongest["sovereignty"] == []
+    )
 
 
 def test_lot_takes_tagged_passages_alike_often(write_output, monkeypatch):
@@ -81,7 +83,7 @@ def test_lot_takes_tagged_passages_alike_often(write_output, monkeypatch):
     rows = [{"labels": ["sovereignty"] if number % 2 else []} for number in range(24)]
     results, times = Results.open(write_output(rows)), defaultdict(int)
     for seed in range(100):
-        drawn = tally(results, strongest=0, drawn=4, seed=seed).drawn
+        drawn = overview(results, strongest=0, drawn=4, seed=seed).drawn
         assert len({shown.row["passage"] for shown in drawn}) == 4
         for shown in drawn:
             times[shown.row["passage"]] += 1
@@ -98,23 +100,23 @@ def test_lot_takes_tagged_passages_alike_often(write_output, monkeypatch):
     ],
 )
 def test_dates_become_years_or_months(write_output, values, periods):
-    found = tally(Results.open(write_output([{"date": value} for value in values])), time="date")
+    found = overview(Results.open(write_output([{"date": value} for value in values])), time="date")
     assert list(found.times) == periods
 
 
 def test_rows_without_a_date_are_counted_apart(write_output):
-    found = tally(Results.open(write_output([{"date": "2021"}, {"date": None}, {"date": "yesterday"}])), time="date")
+    found = overview(Results.open(write_output([{"date": "2021"}, {"date": None}, {"date": "yesterday"}])), time="date")
     assert (found.undated, list(found.times)) == (2, ["2021"])
 
 
 def test_column_without_any_date_is_told(write_output):
     with pytest.raises(OptionError, match="expected dates such as 2021"):
-        tally(Results.open(write_output([{"source": "tv"}])), time="source")
+        overview(Results.open(write_output([{"source": "tv"}])), time="source")
 
 
 def test_small_groups_are_put_together(write_output):
     rows = [{"source": f"s{number:02d}"} for number in range(20) for _ in range(21 - number)] + [{"source": None}]
-    groups = tally(Results.open(write_output(rows)), by="source").groups
+    groups = overview(Results.open(write_output(rows)), by="source").groups
     assert len(groups) == SHOWN_GROUPS
     assert list(groups)[-1] == "(10 others together)"
     assert sum(int(counts[0]) for counts in groups.values()) == len(rows)
@@ -122,4 +124,4 @@ def test_small_groups_are_put_together(write_output):
 
 def test_column_with_too_many_values_is_told(write_output):
     with pytest.raises(OptionError, match="choose a coarser one"):
-        tally(Results.open(write_output([{"key": str(number)} for number in range(MOST_GROUPS + 1)])), by="key")
+        overview(Results.open(write_output([{"key": str(number)} for number in range(MOST_GROUPS + 1)])), by="key")
