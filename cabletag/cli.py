@@ -24,6 +24,12 @@ labels_app = typer.Typer(
 models_app = typer.Typer(help="List, show and verify model folders.", rich_markup_mode=None)
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")
+annotate_app = typer.Typer(
+    help="Have people code a sample in Label Studio or doccano, and compare their labels with the model's.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+app.add_typer(annotate_app, name="annotate")
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="A shipped model's name or a model folder.", metavar="NAME|DIR")
@@ -317,6 +323,106 @@ def prevalence(
         typer.echo(json.dumps(result, indent=1))
     else:
         result_tables.prevalence_tables(result)
+
+
+@app.command()
+def report(
+    output: Annotated[Path, typer.Argument(help="An output of `cabletag batch`.", metavar="OUT")],
+    page: Annotated[Path, typer.Option("-o", "--output", help="The HTML page to write.", metavar="FILE")] = Path(
+        "report.html"
+    ),
+    by: Annotated[str | None, typer.Option(help="Compare the values of this kept column.", metavar="COLUMN")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Show change over the dates of this kept column.", metavar="COLUMN")
+    ] = None,
+    evaluation: Annotated[Path | None, typer.Option(help="The JSON of `cabletag evaluate`.", metavar="FILE")] = None,
+    strongest: Annotated[int, typer.Option(help="Passages to show per label, 0 to 100.")] = 5,
+    title: Annotated[str | None, typer.Option(help="The title of the page.")] = None,
+    codebook: CodebookOption = None,
+) -> None:
+    """Write one HTML page of a batch output: shares, charts, passages, what was run, limits. Needs the extra `report`."""
+    from cabletag.codebook import Codebook
+    from cabletag.extras import need
+
+    need("report", "altair", "vl_convert", "jinja2")
+    from cabletag.report import write_report
+    from cabletag.results import Results
+
+    results = Results.open(output, Codebook.load(codebook) if codebook else None)
+    found = write_report(results, page, by=by, time=time, evaluation=evaluation, strongest=strongest, title=title)
+    counts = f"passages: {found.scored:,}, documents: {found.documents:,}, rejected rows left out: {found.rejected:,}"
+    typer.echo(f"{page}: {counts}", err=True)
+
+
+@annotate_app.command("export")
+def annotate_export(
+    output: Annotated[Path, typer.Argument(help="An output of `cabletag batch`.", metavar="OUT")],
+    to: Annotated[str, typer.Option("--to", help="label-studio or doccano.", metavar="TOOL")],
+    file: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write, for import into the tool.", metavar="FILE")
+    ],
+    sample: Annotated[str, typer.Option(help="random, or threshold: where the model was least decided.")] = "random",
+    size: Annotated[int, typer.Option(help="Passages to take.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the random sample.")] = 0,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Without the model's labels on the screen, which sway coders.")
+    ] = False,
+    codebook: CodebookOption = None,
+) -> None:
+    """Draw a sample of an output and write it for a coding tool, with the model's labels filled in and the set-up of the labels."""
+    from cabletag.annotate import export
+    from cabletag.codebook import Codebook
+    from cabletag.results import Results
+    from cabletag.sampling import draw
+
+    results = Results.open(output, Codebook.load(codebook) if codebook else None)
+    drawn = draw(results, sample, size, seed)
+    setup = export(drawn, results.codebook, to, file, output, blind)
+    typer.echo(
+        f"{file}: {len(drawn.rows):,} of {drawn.design['of']:,} passages ({sample}); labels to set up: {setup}",
+        err=True,
+    )
+
+
+@annotate_app.command("import")
+def annotate_import(
+    files: Annotated[
+        list[Path], typer.Argument(help="What the tool exported: JSON, JSON lines, zip.", metavar="FILE...")
+    ],
+    corpus: Annotated[Path, typer.Option("-o", "--output", help="The coded corpus to write.", metavar="FILE")],
+    format: Annotated[str | None, typer.Option(help="label-studio or doccano; by the content if not given.")] = None,
+    json_out: Annotated[bool, typer.Option("--json", help="The agreement as JSON; the default when piped.")] = False,
+    codebook: CodebookOption = None,
+) -> None:
+    """Read coded passages back into a corpus, and compare coders with each other and with the model. Needs the extra `annotate`.
+
+    In doccano, tick "Export only approved documents": it cannot tell what nobody has looked at. Items that cannot be used are named
+    on standard error and left out, and the exit code is 1.
+    """
+    from dataclasses import asdict
+
+    from cabletag import agreement, annotate, console
+    from cabletag.codebook import Codebook
+    from cabletag.extras import need
+    from cabletag.writing import json_line, write_text
+
+    need("annotate", "krippendorff")
+    book = Codebook.load(codebook)
+    returned = annotate.read_back(files, book, format)
+    for problem in returned.problems:
+        typer.echo(f"error: {problem}", err=True)
+    write_text(corpus, "".join(json_line(agreement.corpus_row(item, book)) for item in returned.items), files)
+    found = agreement.agreement(returned.items, book)
+    if json_out or not sys.stdout.isatty():
+        console.write_json(asdict(entry) for entry in found)
+    else:
+        console.agreement_table(found)
+    typer.echo(
+        f"{corpus}: {len(returned.items):,} coded passages; {returned.uncoded:,} not coded, {len(returned.problems):,} left out",
+        err=True,
+    )
+    if returned.problems:
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -66,3 +66,56 @@ def run(monkeypatch, capsys):
         return code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def write_output(tmp_path_factory, codebook):
+    """Writes rows as an output of `cabletag batch` with its run record; columns that a row lacks get plain values."""
+    import csv
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from cabletag.results import FIXED
+
+    def guard(cell):
+        if isinstance(cell, list):
+            return json.dumps(cell) if cell and isinstance(cell[0], dict) else ";".join(cell)
+        return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell
+
+    def call(rows, name="out.parquet", version=codebook.version, drop=()):
+        full = []
+        for number, row in enumerate(rows, 1):
+            labels = row.get("labels", [])
+            plain = {
+                "document": "a", "passage": number, "paragraph": None, "marking": None, "start": 0, "end": 9,
+                "text": f"Passage {number}.", "labels": [], "voice": "own" if labels else None, "windows": 1, "status": "ok",
+            }  # fmt: skip
+            scores = {f"p_{label}": 0.9 if label in labels else 0.1 for label in codebook.ids}
+            full.append({key: value for key, value in (plain | scores | row).items() if key not in drop})
+        path = tmp_path_factory.mktemp("output") / name
+        names = list(full[0]) if full else [*FIXED, *(f"p_{label}" for label in codebook.ids)]
+        if path.suffix == ".parquet":
+            kinds = [FIXED.get(key, pa.float64() if key.startswith("p_") else None) for key in names]
+            arrays = [pa.array([row[key] for row in full], kind) for key, kind in zip(names, kinds, strict=True)]
+            pq.write_table(pa.table(arrays, names=names), path)
+        elif path.suffix == ".csv":
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(names)
+                writer.writerows([guard(cell) for cell in row.values()] for row in full)
+        else:
+            path.write_text("".join(json.dumps(row) + "\n" for row in full), encoding="utf-8")
+        run = {
+            "model": {"name": "fake", "digest": "ab" * 32},
+            "codebook": {"id": codebook.id, "version": version},
+            "options": {"threshold": None},
+            "inputs": ["talks.jsonl"],
+            "versions": {"cabletag": "0.1.0"},
+            "counts": {"documents": 1, "passages": len(full)},
+        }
+        path.with_name(f"{name}.run.json").write_text(json.dumps(run), encoding="utf-8")
+        return path
+
+    return call

@@ -12,12 +12,12 @@ import cabletag
 PACKAGE = Path(cabletag.__file__).parent
 LAYERS = [
     {"errors"},
-    {"assets", "extras"},
+    {"assets", "extras", "writing"},
     {"codebook"},
-    {"text", "manifest", "prediction", "corpus", "records", "ngrams"},
-    {"encoders", "policy", "metrics"},
-    {"tagger", "export"},
-    {"golden", "console", "train"},
+    {"text", "manifest", "prediction", "corpus", "records", "ngrams", "results"},
+    {"encoders", "policy", "metrics", "overview", "sampling", "agreement"},
+    {"tagger", "export", "charts", "annotate"},
+    {"golden", "console", "train", "report"},
     {"prevalence", "gold", "measures"},
     {"tally", "evaluation", "result_tables"},
     {"shares"},
@@ -33,6 +33,9 @@ HEAVY = {
     "sentence_transformers",
     "tokenizers",
     "numpy",
+    "pyarrow",
+    "altair",
+    "jinja2",
 }
 
 
