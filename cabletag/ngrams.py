@@ -51,16 +51,35 @@ class NgramClassifier:
         """Token ids of each text to logits, float32 of shape (texts, labels)."""
         return np.stack([self._one(row) for row in rows]) if rows else np.zeros((0, len(self.bias)), dtype=np.float32)
 
+    def contributions(self, row: Sequence[int]) -> np.ndarray:
+        """What each token of a text brings to each logit but for the bias: float32 of shape (tokens, labels).
+
+        An n-gram's part is shared evenly by the tokens of all its occurrences.
+        """
+        keys = ngram_keys(row, self.order)
+        unique, first, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        place, values, known = self._features(unique, counts)
+        parts = np.zeros((len(unique), self.weights.shape[1]), dtype=np.float32)
+        parts[known] = values[:, None] * self.weights[place] / counts[known, None]
+        found, start = np.zeros((len(row), parts.shape[1]), dtype=np.float32), 0
+        for length in range(1, self.order + 1):
+            many = max(len(row) - length + 1, 0)
+            share = parts[first[start : start + many]] / length
+            for offset in range(length):
+                found[offset : offset + many] += share
+            start += many
+        return found
+
     def _one(self, row: Sequence[int]) -> np.ndarray:
-        keys, counts = np.unique(ngram_keys(row, self.order), return_counts=True)
+        place, values, _ = self._features(*np.unique(ngram_keys(row, self.order), return_counts=True))
+        return np.asarray(values @ self.weights[place] + self.bias, dtype=np.float32)
+
+    def _features(self, keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the known keys in `weights`, their values, and which of `keys` they are."""
         place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         known = self.keys[place] == keys
-        place = place[known]
-        values = (1 + np.log(counts[known])) * self.idf[place]
-        length = np.sqrt((values**2).sum())
-        if length == 0:
-            return self.bias
-        return np.asarray((values / length) @ self.weights[place] + self.bias, dtype=np.float32)
+        values = (1 + np.log(counts[known])) * self.idf[place[known]]
+        return place[known], values / max(float(np.sqrt((values**2).sum())), 1e-12), known
 
 
 def ngram_keys(row: Sequence[int], order: int) -> np.ndarray:

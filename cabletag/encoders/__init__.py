@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from cabletag.ngrams import NgramClassifier
 
+Scored = TypeVar("Scored")
 MAX_ROWS = 16
 STEP = 16  # a row is padded to its own next multiple: one shape, and so one score, whatever stands beside it
 
@@ -24,13 +25,29 @@ class Encoder(Protocol):
         """Logits, float32 of shape (texts, labels), and the number of windows each text was read in, int of shape (texts,)."""
         ...
 
+    def explain(self, texts: Sequence[str]) -> list[Attribution]:
+        """What each token of each text brings to each logit."""
+        ...
+
+
+class Attribution(NamedTuple):
+    """The tokens of a text, as character offsets of shape (tokens, 2), and what each brings to each logit, (tokens, labels).
+
+    Special tokens have offsets (0, 0). Of a text read in several windows, a label's contributions are those of the window
+    that decided its logit, and 0 elsewhere.
+    """
+
+    offsets: np.ndarray
+    contributions: np.ndarray
+
 
 class WindowedEncoder:
     """What all tokenizing encoders share: windows over long texts, batches of one length, the maximum over windows.
 
     A subclass gives `run`: token ids and mask, int64 of shape (rows, tokens), to what each token brings to each label's
-    logit, float32 of shape (rows, tokens, labels). The logits of the folder's n-gram classifier, if it has one, are added. `workers` batches run at a time: one thread to a batch keeps all
-    cores busy where several threads to an operator wait for one another.
+    logit, float32 of shape (rows, tokens, labels). The logits of the folder's n-gram classifier, if it has one, are added.
+    `workers` batches run at a time: one thread to a batch keeps all cores busy where several threads to an operator wait
+    for one another.
     """
 
     def __init__(self, folder: Path, max_tokens: int, stride: int, outputs: int, workers: int = 1) -> None:
@@ -48,29 +65,64 @@ class WindowedEncoder:
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """See Encoder.encode. Lone surrogates are read as "?", since no tokenizer takes them."""
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         rows: list[list[int]] = []
         owner: list[int] = []
-        for text, encoding in enumerate(self._tokenizer.encode_batch_fast(clean)):
+        for text, encoding in enumerate(self._tokenizer.encode_batch_fast(_clean(texts))):
             for window in (encoding, *encoding.overflowing):
                 rows.append(window.ids)
                 owner.append(text)
         logits = np.full((len(texts), self._outputs), -np.inf, dtype=np.float32)
-        batches = list(_batches([len(row) for row in rows]))
-        with ThreadPoolExecutor(self._workers) as pool:
-            scored = pool.map(self._score, ([rows[row] for row in batch] for batch in batches))
-            for batch, found in zip(batches, scored, strict=True):
-                np.maximum.at(logits, [owner[row] for row in batch], found)
+        for batch, found in self._in_batches(rows, self._score):
+            np.maximum.at(logits, [owner[row] for row in batch], found)
         return logits, np.bincount(owner, minlength=len(texts))
 
+    def explain(self, texts: Sequence[str]) -> list[Attribution]:
+        """See Encoder.explain."""
+        encodings = self._tokenizer.encode_batch(_clean(texts))
+        windows = [window for encoding in encodings for window in (encoding, *encoding.overflowing)]
+        parts: list[np.ndarray] = [np.empty(0)] * len(windows)
+        for batch, found in self._in_batches([window.ids for window in windows], self._contributions):
+            for row, part in zip(batch, found, strict=True):
+                parts[row] = part
+        attributions, start = [], 0
+        for encoding in encodings:
+            end = start + 1 + len(encoding.overflowing)
+            deciding = np.argmax([part.sum(axis=0) for part in parts[start:end]], axis=0)
+            kept = [part * (deciding == number) for number, part in enumerate(parts[start:end])]
+            offsets = np.concatenate([np.array(window.offsets).reshape(-1, 2) for window in windows[start:end]])
+            attributions.append(Attribution(offsets, np.concatenate(kept)))
+            start = end
+        return attributions
+
+    def _in_batches(
+        self, rows: list[list[int]], score: Callable[[list[list[int]]], Scored]
+    ) -> Iterator[tuple[list[int], Scored]]:
+        """Row numbers and what `score` gives for those rows, batch by batch."""
+        batches = list(_batches([len(row) for row in rows]))
+        with ThreadPoolExecutor(self._workers) as pool:
+            yield from zip(batches, pool.map(score, ([rows[row] for row in batch] for batch in batches)), strict=True)
+
     def _score(self, rows: list[list[int]]) -> np.ndarray:
+        found = np.asarray(self._run(rows).sum(axis=1))
+        return found if self._ngrams is None else found + self._ngrams.logits(rows)
+
+    def _contributions(self, rows: list[list[int]]) -> list[np.ndarray]:
+        found = [part[: len(row)] for row, part in zip(rows, self._run(rows), strict=True)]
+        if self._ngrams is None:
+            return found
+        return [part + self._ngrams.contributions(row) for row, part in zip(rows, found, strict=True)]
+
+    def _run(self, rows: list[list[int]]) -> np.ndarray:
         ids = np.zeros((len(rows), _padded(len(rows[0]))), dtype=np.int64)
         mask = np.zeros_like(ids)
         for line, row in enumerate(rows):
             ids[line, : len(row)] = row
             mask[line, : len(row)] = 1
-        found = np.asarray(self.run(ids, mask).sum(axis=1))
-        return found if self._ngrams is None else found + self._ngrams.logits(rows)
+        return self.run(ids, mask)
+
+
+def _clean(texts: Sequence[str]) -> list[str]:
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
 
 
 def _padded(length: int) -> int:
