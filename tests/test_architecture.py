@@ -14,10 +14,12 @@ LAYERS = [
     {"errors"},
     {"assets", "extras"},
     {"codebook"},
-    {"text", "manifest", "prediction", "corpus", "records", "ngrams"},
+    {"text", "manifest", "prediction", "corpus", "records", "ngrams", "ahead", "inputs", "outputs", "runfolder"},
+    {"rows"},
     {"encoders", "policy", "metrics"},
     {"tagger", "export"},
-    {"golden", "console", "train"},
+    {"golden", "console", "train", "batch"},
+    {"progress", "distributed"},
     {"cli"},
 ]
 HEAVY = {
@@ -30,6 +32,8 @@ HEAVY = {
     "sentence_transformers",
     "tokenizers",
     "numpy",
+    "pyarrow",
+    "ray",
 }
 
 
