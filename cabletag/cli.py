@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cabletag.errors import CabletagError, OptionError
+
+if TYPE_CHECKING:
+    from cabletag.batch import Engine
 
 app = typer.Typer(
     help="Tag passages of text with the talking points of a diplomatic cable.\n\n"
@@ -150,6 +153,11 @@ def batch(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, whatever an earlier run on this output left.")
     ] = False,
+    engine: Annotated[str, typer.Option(help="local, or ray for Parquet and JSON lines on a cluster.")] = "local",
+    workers: Annotated[int, typer.Option(min=1, help="With --engine ray: how many, of --threads (1) cores each.")] = 2,
+    address: Annotated[
+        str | None, typer.Option(help="With --engine ray: the cluster; by default one on this machine.")
+    ] = None,
 ) -> None:
     """Tag a corpus of any size into one file, a row a passage, in input order.
 
@@ -157,8 +165,9 @@ def batch(
     place, and its reason in <output>.rejects.jsonl; the exit code is then 3. It is 0 if all rows were read, 1 or 2 if the run stopped.
     """
     from cabletag import batch, progress
+    from cabletag.parts import BatchOptions
 
-    options = batch.BatchOptions(
+    options = BatchOptions(
         text_column,
         id_column,
         _listed(keep) or (),
@@ -180,10 +189,25 @@ def batch(
             max_rejects=max_rejects,
             restart=restart,
             progress=show,
+            engine=_engine(engine, model, threads, workers, address),
         )
     progress.tell(summary, output)
     if summary.rejected and not summary.already_finished:
         raise typer.Exit(3)
+
+
+def _engine(name: str, model: str | None, threads: int | None, workers: int, address: str | None) -> Engine:
+    if name == "local":
+        from cabletag.batch import Local
+
+        return Local()
+    if name != "ray":
+        raise OptionError(f"expected an engine of local, ray, found '{name}'")
+    from cabletag.distributed import OnRay
+    from cabletag.extras import need
+
+    need("ray", "ray")
+    return OnRay(model, workers=workers, threads=threads or 1, address=address)
 
 
 def _listed(names: str | None) -> tuple[str, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
 import os
 import shutil
 import sys
@@ -32,13 +33,24 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True)
 class Input:
-    """One file of a corpus, or standard input ("-"). `size` (bytes) and `sha256` say what it held when the run began."""
+    """One file of a corpus, or standard input ("-"). `size` (bytes) and `sha256` say what it held when the run began.
+
+    `slice` is a part of it: bytes from line `lines_before` + 1 on, or row groups of a Parquet file. Names are relative to `folder`.
+    """
 
     name: str
     kind: str
     compression: str = ""
     size: int | None = None
     sha256: str | None = None
+    slice: tuple[int, int] | None = None
+    lines_before: int = 0
+    folder: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return os.path.join(self.folder, self.name)
 
     @property
     def shown(self) -> str:
@@ -144,8 +156,11 @@ class Opened:
     """An open input: `stream` gives its bytes uncompressed, `position` says how many bytes of the file were read."""
 
     def __init__(self, item: Input) -> None:
-        self.file = sys.stdin.buffer if item.name == STANDARD_INPUT else open(item.name, "rb")  # noqa: SIM115
+        self.file = sys.stdin.buffer if item.name == STANDARD_INPUT else open(item.path, "rb")  # noqa: SIM115
         self.stream = _uncompressed(cast(BinaryIO, self.file), item.compression)
+        if item.slice and item.kind != "parquet":
+            self.file.seek(item.slice[0])
+            self.stream = cast(BinaryIO, io.BufferedReader(_Limited(self.file, item.slice[1] - item.slice[0])))
         self._state = self._look()
         if item.size is not None and item.size != self._state[0]:
             self._changed(item)
@@ -179,6 +194,21 @@ class Opened:
 
     def _changed(self, item: Input) -> None:
         raise DocumentError(f"{item.name}: expected the file as it was when the run began, found it changed meanwhile")
+
+
+class _Limited(io.RawIOBase):
+    """So many bytes of a file, from where it stands."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self._file, self._left = file, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = int(self._file.readinto(memoryview(buffer)[: self._left]))
+        self._left -= count
+        return count
 
 
 def _uncompressed(file: BinaryIO, compression: str) -> BinaryIO:

@@ -20,7 +20,7 @@ from cabletag.records import LONGEST_LINE, decode
 LONGEST_FIELD = 10_000_000  # characters of one document
 LONGEST_ROW = 2 * LONGEST_FIELD  # characters of one line of a file
 PARQUET_ROWS = 256  # rows decoded at a time
-_WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _NOT_UNICODE = re.compile("[\ud800-\udfff]")
 
 
@@ -88,10 +88,10 @@ def read_records(item: Input, columns: Columns, encoding: str = "utf-8") -> Iter
 
 def _rows(item: Input, opened: Opened, columns: Columns, encoding: str) -> Iterator[_Row]:
     if item.kind == "parquet":
-        return _parquet_rows(opened, columns)
+        return _parquet_rows(opened, columns, item.slice)
     if item.kind in ("text", "markdown"):
         return _text_rows(item, opened, columns, encoding)
-    lines = _lines(opened, encoding)
+    lines = _lines(opened, encoding, item.lines_before)
     return _json_rows(lines) if item.kind == "jsonl" else _csv_rows(lines, "\t" if item.kind == "tsv" else ",", columns)
 
 
@@ -174,13 +174,12 @@ def _plain(value: Any) -> Any:
 # ---- lines of text
 
 
-def _lines(opened: Opened, encoding: str) -> Iterator[_Line]:
-    """Lines without their end, numbered from 1. One that is too long is skipped unread, and says so."""
+def _lines(opened: Opened, encoding: str, number: int = 0) -> Iterator[_Line]:
+    """Lines with their end, numbered from 1, or after `number`. One that is too long is skipped unread, and says so."""
     stream: Any = opened.stream
-    encoding = _WIDE_MARKS.get(stream.peek(2)[:2], encoding)
+    encoding = WIDE_MARKS.get(stream.peek(2)[:2], encoding)
     # bytes that are not of the encoding become lone surrogates, which are told by value: one bad byte costs one row
     reader = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="\n")
-    number = 0
     try:
         while line := reader.readline(LONGEST_ROW + 1):
             number += 1
@@ -279,8 +278,8 @@ def _missing(header: Iterable[str], columns: Columns) -> str | None:
 # ---- Parquet
 
 
-def _parquet_rows(opened: Opened, columns: Columns) -> Iterator[_Row]:
-    """Rows of a Parquet file, so many at a time. A damaged row group is one reject, and the next group is read."""
+def _parquet_rows(opened: Opened, columns: Columns, groups: tuple[int, int] | None = None) -> Iterator[_Row]:
+    """Rows of a Parquet file, or of some row groups. A damaged group is one reject, and the next is read."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -296,6 +295,9 @@ def _parquet_rows(opened: Opened, columns: Columns) -> Iterator[_Row]:
     line = 0
     for group in range(file.num_row_groups):
         end = line + file.metadata.row_group(group).num_rows
+        if groups and group not in range(*groups):
+            line = end
+            continue
         try:
             for batch in file.iter_batches(PARQUET_ROWS, row_groups=[group], columns=wanted):
                 lists = [_values(column) for column in batch.columns]

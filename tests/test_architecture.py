@@ -18,7 +18,8 @@ LAYERS = [
     {"rows"},
     {"encoders", "policy", "metrics"},
     {"tagger", "export"},
-    {"golden", "console", "train", "batch"},
+    {"golden", "console", "train", "parts"},
+    {"batch"},
     {"progress", "distributed"},
     {"cli"},
 ]

@@ -8,8 +8,7 @@ import threading
 import pytest
 from pyarrow import parquet
 
-import cabletag.batch as batch
-from cabletag import BatchOptions, OptionError, OutputError, score_corpus
+from cabletag import BatchOptions, OptionError, OutputError, parts, score_corpus
 from cabletag.errors import DocumentError
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
@@ -20,7 +19,7 @@ BAD = {3: "not json", 11: '{"id": "n", "text": 7}', 12: '{"text": "no id"}'}
 def corpus(tmp_path, monkeypatch):
     """Twenty rows of two passages each, of which three are bad; parts of eight rows."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(batch, "PART_ROWS", 8)
+    monkeypatch.setattr(parts, "PART_ROWS", 8)
     rows = [
         {"id": f"d{number}", "text": f"Long live sovereignty {number % 4}.\n\nNothing here.", "date": number}
         for number in range(20)
@@ -264,7 +263,7 @@ def killed_at(touch, call):
 
 
 def test_a_kill_at_any_step_changes_no_byte(score, corpus, monkeypatch):
-    monkeypatch.setattr(batch, "PART_ROWS", 24)
+    monkeypatch.setattr(parts, "PART_ROWS", 24)
     suffix = ".csv"
     score(f"out{suffix}")
     undisturbed = left(corpus)
