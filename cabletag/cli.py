@@ -150,6 +150,10 @@ def batch(
     max_rejects: Annotated[
         int | None, typer.Option(min=0, help="Stop when more rows than this cannot be read.", metavar="N")
     ] = None,
+    part_rows: Annotated[
+        int,
+        typer.Option("--part-rows", min=1, help="Rows written together: the most that a kill can cost.", metavar="N"),
+    ] = 4096,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, whatever an earlier run on this output left.")
     ] = False,
@@ -178,6 +182,7 @@ def batch(
         input_format,
         threshold,
         _listed(labels),
+        part_rows,
     )
     with progress.shown() as show:
         summary = batch.score_corpus(

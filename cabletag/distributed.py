@@ -107,7 +107,7 @@ class OnRay:
             fn_constructor_kwargs=given,
             batch_size=1,
             num_cpus=self._threads,
-            compute=ray.data.ActorPoolStrategy(size=self._workers),
+            compute=ray.data.ActorPoolStrategy(size=min(self._workers, count)),
         )
         data.context.execution_options.preserve_order = True
         data.context.enable_progress_bars = False

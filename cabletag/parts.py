@@ -15,7 +15,7 @@ from cabletag.rows import Columns, Record, read_records
 from cabletag.tagger import Tagger
 from cabletag.text import Passage, split
 
-PART_ROWS, PART_CHARACTERS = 4096, 16_000_000  # a part ends at whichever comes first
+PART_CHARACTERS = 16_000_000  # a part ends here at the latest
 SCORED_TOGETHER = 512  # passages between two reports of progress
 
 
@@ -24,7 +24,8 @@ class BatchOptions:
     """What decides the rows of a batch run, beside its inputs and its model.
 
     `passages` takes the text of each row as one passage and cuts nothing; `text` writes the passages' text. `format` is as in
-    `cabletag.split`, `input_format` the kind of inputs whose name does not tell. The rest is as in `Tagger.tag`.
+    `cabletag.split`, `input_format` the kind of inputs whose name does not tell. `part_rows` is how many rows are
+    written together: the most that a kill can cost. The rest is as in `Tagger.tag`.
     """
 
     text_column: str = "text"
@@ -37,6 +38,7 @@ class BatchOptions:
     input_format: str | None = None
     threshold: float | None = None
     labels: tuple[str, ...] | None = None
+    part_rows: int = 4096
 
     @property
     def columns(self) -> Columns:
@@ -92,7 +94,7 @@ def cut_into_parts(
                 continue
             rows.append(row)
             characters += row.passage.end - row.passage.start if row.passage else 0
-            if len(rows) == PART_ROWS or characters >= PART_CHARACTERS:
+            if len(rows) >= options.part_rows or characters >= PART_CHARACTERS:
                 yield Part(rows, (index, done), read)
                 rows, characters = [], 0
     if rows:

@@ -4,11 +4,12 @@ import os
 import resource
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from pyarrow import parquet
 
-from cabletag import BatchOptions, OptionError, OutputError, parts, score_corpus
+from cabletag import BatchOptions, OptionError, OutputError, score_corpus
 from cabletag.errors import DocumentError
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
@@ -17,9 +18,8 @@ BAD = {3: "not json", 11: '{"id": "n", "text": 7}', 12: '{"text": "no id"}'}
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """Twenty rows of two passages each, of which three are bad; parts of eight rows."""
+    """Twenty rows of two passages each, of which three are bad; read in parts of eight rows."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(parts, "PART_ROWS", 8)
     rows = [
         {"id": f"d{number}", "text": f"Long live sovereignty {number % 4}.\n\nNothing here.", "date": number}
         for number in range(20)
@@ -34,8 +34,8 @@ OPTIONS = BatchOptions(id_column="id", keep=("date",))
 
 @pytest.fixture
 def score(corpus, tagger):
-    def call(output="out.jsonl", options=OPTIONS, inputs=("in.jsonl",), **more):
-        return score_corpus(inputs, output, options, tagger=tagger, **more)
+    def call(output="out.jsonl", options=OPTIONS, inputs=("in.jsonl",), part_rows=8, **more):
+        return score_corpus(inputs, output, replace(options, part_rows=part_rows), tagger=tagger, **more)
 
     return call
 
@@ -185,8 +185,6 @@ def test_a_changed_run_is_refused_with_what_differs(score, corpus, monkeypatch, 
 
 
 def test_another_model_is_refused(score, corpus, tagger, manifest):
-    from dataclasses import replace
-
     score()
     tagger.manifest = replace(manifest, name="other")
     with pytest.raises(OptionError, match="model name other instead of fake"):
@@ -262,20 +260,18 @@ def killed_at(touch, call):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
-def test_a_kill_at_any_step_changes_no_byte(score, corpus, monkeypatch):
-    monkeypatch.setattr(parts, "PART_ROWS", 24)
-    suffix = ".csv"
-    score(f"out{suffix}")
+def test_a_kill_at_any_step_changes_no_byte(score, corpus):
+    score("out.csv", part_rows=24)
     undisturbed = left(corpus)
     touch = 0
     while True:
         for path in corpus.glob("out*"):
             path.unlink()
         touch += 1
-        if not killed_at(touch, lambda: score(f"out{suffix}")):
+        if not killed_at(touch, lambda: score("out.csv", part_rows=24)):
             break
-        killed_at(touch % 7 + 5, lambda: score(f"out{suffix}"))
-        score(f"out{suffix}")
+        killed_at(touch % 7 + 5, lambda: score("out.csv", part_rows=24))
+        score("out.csv", part_rows=24)
         assert left(corpus) == undisturbed, f"killed at step {touch}"
     assert touch > 25
 
