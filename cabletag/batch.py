@@ -50,6 +50,7 @@ class Job:
     """What an engine scores, with the parts that an earlier run finished. `tell` hears of progress inside a part."""
 
     files: Sequence[Input]
+    model: str | Path | None
     tagger: Tagger
     options: BatchOptions
     layout: Layout
@@ -111,7 +112,8 @@ def score_corpus(
 
     `inputs` are files, folders, globs and "-". Rows that cannot be read stand in their place with status "error", and with
     their reason in `<output>.rejects.jsonl`. A run that was stopped in any way goes on when called again with the same
-    arguments; one that is finished is not run again. `engine` is this machine, or a `cabletag.distributed.OnRay`. Raises OptionError, DocumentError, ModelError and OutputError.
+    arguments; one that is finished is not run again. `tagger` or `model` is what scores, the embedded model by default; `engine`
+    is where: this machine, or a `cabletag.distributed.OnRay`. Raises OptionError, DocumentError, ModelError and OutputError.
     """
     options, output, engine = options or BatchOptions(), Path(output), engine or Local()
     _check(options, output)
@@ -127,7 +129,7 @@ def score_corpus(
             return done
         if restart or run.started is None:
             run.start(fingerprint)
-        job = Job(files, tagger, options, layout, run.parts())
+        job = Job(files, model, tagger, options, layout, run.parts())
         summary = _score_and_join(run, job, engine, max_rejects, progress)
         counts = {name: getattr(summary, name) for name in ("documents", "passages", "rejected", "labels")}
         run.finish({**fingerprint, "output": _seal(output), "summary": counts})

@@ -167,6 +167,7 @@ def batch(
 
     A run that was stopped goes on when the same command is given again. A row that cannot be read has status "error" in its
     place, and its reason in <output>.rejects.jsonl; the exit code is then 3. It is 0 if all rows were read, 1 or 2 if the run stopped.
+    In CSV, text that a spreadsheet would take for a formula gets a leading apostrophe.
     """
     from cabletag import batch, progress
     from cabletag.parts import BatchOptions
@@ -194,14 +195,14 @@ def batch(
             max_rejects=max_rejects,
             restart=restart,
             progress=show,
-            engine=_engine(engine, model, threads, workers, address),
+            engine=_engine(engine, threads, workers, address),
         )
     progress.tell(summary, output)
     if summary.rejected and not summary.already_finished:
         raise typer.Exit(3)
 
 
-def _engine(name: str, model: str | None, threads: int | None, workers: int, address: str | None) -> Engine:
+def _engine(name: str, threads: int | None, workers: int, address: str | None) -> Engine:
     if name == "local":
         from cabletag.batch import Local
 
@@ -212,7 +213,7 @@ def _engine(name: str, model: str | None, threads: int | None, workers: int, add
     from cabletag.extras import need
 
     need("ray", "ray")
-    return OnRay(model, workers=workers, threads=threads or 1, address=address)
+    return OnRay(workers=workers, threads=threads or 1, address=address)
 
 
 def _listed(names: str | None) -> tuple[str, ...] | None:

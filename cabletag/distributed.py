@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cabletag.assets import MODELS
 from cabletag.batch import Job
-from cabletag.errors import CabletagError, DocumentError, OptionError, OutputError
+from cabletag.errors import CabletagError, DocumentError, ModelError, OptionError, OutputError
 from cabletag.inputs import STANDARD_INPUT, Input, readable
+from cabletag.manifest import Manifest
 from cabletag.outputs import Layout
 from cabletag.parts import BatchOptions, Scored, cut_into_parts, records_of, score_part
 from cabletag.rows import WIDE_MARKS
@@ -35,11 +36,7 @@ class OnRay:
 
     name = "ray"
 
-    def __init__(
-        self, model: str | Path | None = None, *, workers: int = 2, threads: int = 1, address: str | None = None
-    ) -> None:
-        shipped = model is None or (MODELS / str(model)).is_dir()  # each machine has these at a place of its own
-        self._model = model if shipped else str(Path(str(model)).resolve())
+    def __init__(self, *, workers: int = 2, threads: int = 1, address: str | None = None) -> None:
         self._workers, self._threads, self._address = workers, threads, address
 
     def check(self, files: Sequence[Input]) -> None:
@@ -94,10 +91,14 @@ class OnRay:
             return
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         count = len(slices) - first
+        shipped = (
+            job.model is None or (MODELS / str(job.model)).is_dir()
+        )  # each machine has these at a place of its own
         given = {
             "slices": slices[first:],
             "first": first,
-            "model": self._model,
+            "model": job.model if shipped else Path(str(job.model)).resolve(),
+            "manifest": job.tagger.manifest,
             "threads": self._threads,
             "options": job.options,
             "layout": job.layout,
@@ -121,12 +122,14 @@ class _Worker:
         self,
         slices: Sequence[Slice],
         first: int,
-        model: str | None,
+        model: str | Path | None,
+        manifest: Manifest,
         threads: int,
         options: BatchOptions,
         layout: Layout,
     ) -> None:
         self._slices, self._first, self._options, self._layout = slices, first, options, layout
+        self._manifest = manifest
         self._tagger = Tagger.from_pretrained(model, threads=threads)
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[pa.Table]:
@@ -136,6 +139,10 @@ class _Worker:
         for number in batch["id"].tolist():
             item, before = self._slices[number]
             try:
+                if self._tagger.manifest != self._manifest:
+                    raise ModelError(
+                        "expected the same model on all machines, found another; install the same cabletag"
+                    )
                 parts = cut_into_parts(records_of([item], self._options), self._options)
                 for done, part in enumerate(parts, 1):
                     rows, rejects, known = score_part(part, self._tagger, self._options, self._layout)

@@ -129,7 +129,7 @@ def _written_by(path: Path, output: Path) -> bool:
         first = path.resolve().relative_to(output.resolve().parent).parts[0]
     except ValueError:
         return False
-    return first == output.name or first.startswith(f"{output.name}.r")
+    return first in {output.name, *(f"{output.name}.{suffix}" for suffix in ("run", "run.json", "rejects.jsonl"))}
 
 
 def digested(item: Input) -> Input:

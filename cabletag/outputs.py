@@ -104,6 +104,8 @@ def _cell(value: Any) -> str:
     """A value as a CSV cell. Text that a spreadsheet would take for a formula gets a leading apostrophe."""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return repr(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = ";".join(value)
     text = value if isinstance(value, str) else _json(value)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from cabletag.inputs import Input
 from cabletag.outputs import Layout
 from cabletag.prediction import Prediction
+from cabletag.records import LONGEST_LINE
 from cabletag.rows import Columns, Record, read_records
 from cabletag.tagger import Tagger
 from cabletag.text import Passage, split
@@ -42,6 +43,7 @@ class BatchOptions:
 
     @property
     def columns(self) -> Columns:
+        """The columns that are read."""
         return Columns(self.text_column, self.id_column, self.keep)
 
 
@@ -71,6 +73,7 @@ class Scored(NamedTuple):
 
 
 def records_of(files: Iterable[Input], options: BatchOptions) -> Iterator[Record]:
+    """The records of all files in order; `read` counts the bytes of all files."""
     done = 0
     for item in files:
         for record in read_records(item, options.columns, options.encoding):
@@ -112,6 +115,11 @@ def rows_of(record: Record, options: BatchOptions) -> list[Row]:
         passages = split(record.text, format).passages
     if not passages:
         reason = "expected a text with passages, found none; it holds only headers, headings, code, tables or the like"
+        return [Row(record, 0, None, reason)]
+    if (longest := max(passage.end - passage.start for passage in passages)) > LONGEST_LINE:
+        reason = (
+            f"expected passages of at most {LONGEST_LINE:,} characters, found {longest:,}; break it into paragraphs"
+        )
         return [Row(record, 0, None, reason)]
     return [Row(record, number, passage) for number, passage in enumerate(passages, 1)]
 

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import resource
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -9,7 +10,8 @@ from dataclasses import replace
 import pytest
 from pyarrow import parquet
 
-from cabletag import BatchOptions, OptionError, OutputError, score_corpus
+from cabletag import BatchOptions, OptionError, OutputError, Tagger, score_corpus
+from cabletag.assets import codebook_file
 from cabletag.errors import DocumentError
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
@@ -113,6 +115,14 @@ def test_a_document_without_passages_is_a_reject(score, corpus):
     (corpus / "a.md").write_text("# Title\n")
     assert score(inputs=["a.md"], options=BatchOptions()).rejected == 1
     assert "found none" in read(corpus / "out.jsonl.rejects.jsonl")[0]["reason"]
+
+
+@pytest.mark.parametrize("passages", [True, False])
+def test_a_passage_without_end_is_a_reject(score, corpus, monkeypatch, passages):
+    monkeypatch.setattr("cabletag.parts.LONGEST_LINE", 1000)
+    (corpus / "a.jsonl").write_text(json.dumps({"text": "word " * 500}))
+    assert score(inputs=["a.jsonl"], options=BatchOptions(passages=passages)).rejected == 1
+    assert "expected passages of at most 1,000 characters" in read(corpus / "out.jsonl.rejects.jsonl")[0]["reason"]
 
 
 def test_a_kept_column_never_hides_one_of_ours(score, corpus):
@@ -361,6 +371,21 @@ def test_an_input_that_vanishes_stops_the_run_and_parts_are_kept(score, corpus):
 
 
 # ---- the command
+
+
+def test_the_command_gives_the_tags_of_the_embedded_model(tmp_path):
+    sample = codebook_file().parent / "sample-cable.txt"
+    output = tmp_path / "out.parquet"
+    command = [sys.executable, "-m", "cabletag.cli", "batch", str(sample), "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    rows = read(output)
+    tagged = Tagger.from_pretrained().tag_document(sample.read_text(encoding="utf-8"))
+    assert [(row["paragraph"], row["text"], tuple(row["labels"]), row["voice"]) for row in rows] == [
+        (passage.paragraph, passage.text, prediction.labels, prediction.voice)
+        for passage, prediction in zip(tagged.passages, tagged.predictions, strict=True)
+    ]
+    assert rows[0]["p_sovereignty"] == pytest.approx(tagged.predictions[0].scores["sovereignty"], abs=2e-4)
 
 
 @pytest.fixture

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from cabletag import rows as module
 from cabletag.errors import DocumentError
-from cabletag.inputs import Input, find_inputs
+from cabletag.inputs import Input, _zstd, find_inputs
 from cabletag.rows import Columns, read_records
 
+zstd = _zstd()
 PLAIN = Columns()
 GOOD = {"id": "a", "text": "A text."}
 
