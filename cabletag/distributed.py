@@ -21,7 +21,7 @@ from cabletag.inputs import STANDARD_INPUT, Input, readable
 from cabletag.manifest import Manifest
 from cabletag.outputs import Layout
 from cabletag.parts import BatchOptions, Scored, cut_into_parts, records_of, score_part
-from cabletag.rows import WIDE_MARKS
+from cabletag.readers import WIDE_MARKS
 from cabletag.tagger import Tagger
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from cabletag.inputs import Input
 from cabletag.outputs import Layout
 from cabletag.prediction import Prediction
+from cabletag.readers import Columns
 from cabletag.records import LONGEST_LINE
-from cabletag.rows import Columns, Record, read_records
+from cabletag.rows import Record, read_records
 from cabletag.tagger import Tagger
 from cabletag.text import Passage, split
 

@@ -15,6 +15,7 @@ LAYERS = [
     {"assets", "extras"},
     {"codebook"},
     {"text", "manifest", "prediction", "corpus", "records", "ngrams", "ahead", "inputs", "outputs", "runfolder"},
+    {"readers"},
     {"rows"},
     {"encoders", "policy", "metrics"},
     {"tagger", "export"},

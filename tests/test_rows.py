@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from cabletag import rows as module
+from cabletag import readers, rows
 from cabletag.errors import DocumentError
 from cabletag.inputs import Input, _zstd, find_inputs
-from cabletag.rows import Columns, read_records
+from cabletag.readers import Columns
+from cabletag.rows import read_records
 
 zstd = _zstd()
 PLAIN = Columns()
@@ -31,13 +32,13 @@ def read(tmp_path):
     return call
 
 
-def lines(*rows):
-    return b"".join((row if isinstance(row, bytes) else json.dumps(row).encode()) + b"\n" for row in rows)
+def lines(*given):
+    return b"".join((row if isinstance(row, bytes) else json.dumps(row).encode()) + b"\n" for row in given)
 
 
-def table(rows, **options):
+def table(given, **options):
     file = io.BytesIO()
-    parquet.write_table(pa.Table.from_pylist(rows), file, **options)
+    parquet.write_table(pa.Table.from_pylist(given), file, **options)
     return file.getvalue()
 
 
@@ -109,7 +110,7 @@ def test_a_number_is_an_id(read):
 
 
 def test_a_huge_line_is_skipped_and_the_next_is_read(read, monkeypatch):
-    monkeypatch.setattr(module, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(readers, "LONGEST_ROW", 1000)
     found = read("a.jsonl", lines(GOOD, {"text": "word " * 10_000}, GOOD))
     assert "expected rows of at most 1,000 characters, found 50,0" in found[1].error
     assert [record.line for record in found if not record.error] == [1, 3]
@@ -117,7 +118,7 @@ def test_a_huge_line_is_skipped_and_the_next_is_read(read, monkeypatch):
 
 @pytest.mark.parametrize(("limit", "what"), [("LONGEST_FIELD", "texts"), ("LONGEST_LINE", "lines")])
 def test_a_huge_text_is_a_reject(read, monkeypatch, limit, what):
-    monkeypatch.setattr(module, limit, 1000)
+    monkeypatch.setattr(rows, limit, 1000)
     assert f"expected {what} of at most 1,000 characters" in read("a.jsonl", lines({"text": "word " * 500}))[0].error
 
 
