@@ -4,14 +4,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cabletag.batch import Summary, score_corpus
     from cabletag.codebook import Codebook, Label
-    from cabletag.errors import CabletagError, CodebookError, CorpusError, DocumentError, ModelError, OptionError
+    from cabletag.errors import (
+        CabletagError,
+        CodebookError,
+        CorpusError,
+        DocumentError,
+        ModelError,
+        OptionError,
+        OutputError,
+    )
+    from cabletag.parts import BatchOptions
     from cabletag.prediction import Prediction
     from cabletag.tagger import TaggedDocument, Tagger
     from cabletag.text import Document, Passage, Span, split
 
 __version__ = "0.1.0"
 __all__ = [
+    "BatchOptions",
     "CabletagError",
     "Codebook",
     "CodebookError",
@@ -21,18 +32,31 @@ __all__ = [
     "Label",
     "ModelError",
     "OptionError",
+    "OutputError",
     "Passage",
     "Prediction",
     "Span",
+    "Summary",
     "TaggedDocument",
     "Tagger",
+    "score_corpus",
     "split",
 ]
 
 # Loaded when first asked for (PEP 562): half of the time of `cabletag --help` was numpy, which it does not need.
 _HOMES = {
+    "batch": ("Summary", "score_corpus"),
+    "parts": ("BatchOptions",),
     "codebook": ("Codebook", "Label"),
-    "errors": ("CabletagError", "CodebookError", "CorpusError", "DocumentError", "ModelError", "OptionError"),
+    "errors": (
+        "CabletagError",
+        "CodebookError",
+        "CorpusError",
+        "DocumentError",
+        "ModelError",
+        "OptionError",
+        "OutputError",
+    ),
     "prediction": ("Prediction",),
     "tagger": ("TaggedDocument", "Tagger"),
     "text": ("Document", "Passage", "Span", "split"),

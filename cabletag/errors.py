@@ -5,6 +5,7 @@ CabletagError            anything a caller may want to catch
 ├── CorpusError          a coded corpus that training or validation cannot use
 ├── DocumentError        an input text or file that cannot be read
 ├── ModelError           a model folder that is missing, damaged or of another codebook
+├── OutputError          a result that cannot be written, or a run that had to stop
 └── OptionError          a wrong argument: an unknown label, a threshold out of range
 """
 
@@ -29,6 +30,10 @@ class DocumentError(CabletagError):
 
 class ModelError(CabletagError):
     """A model folder is missing, damaged or belongs to another codebook."""
+
+
+class OutputError(CabletagError):
+    """A result cannot be written, or a run had to stop; what was finished is kept."""
 
 
 class OptionError(CabletagError):

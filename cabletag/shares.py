@@ -54,7 +54,7 @@ def prevalence(
     Raises DocumentError, CorpusError, OptionError; OptionError too for an evaluation of another model, codebook or threshold.
     """
     record = Path(f"{output}.run.json")
-    run = _json(record, "model_digest", "codebook") if record.is_file() else None
+    run = _json(record, "model", "codebook") if record.is_file() else None
     measured = _evaluation(evaluation, output, run) if evaluation else None
     book = _codebook(codebook, run or measured)
     sets = events(book)
@@ -79,7 +79,7 @@ def prevalence(
         "kind": "cabletag prevalence 1",
         "output": output.name,
         "codebook": {"id": book.id, "version": book.version},
-        "model": run and {"digest": run["model_digest"]},
+        "model": run and {"digest": run["model"]["digest"]},
         "evaluation": measured and {name: measured[name] for name in ("date", "model", "gold")},
         "rows_in_error": errors,
         "coded_passages": len(coded or {}),
@@ -237,7 +237,7 @@ def _evaluation(path: Path, output: Path, run: dict[str, Any] | None) -> dict[st
             "evaluation are of one model"
         )
     for what, here, there in (
-        ("model", run["model_digest"], found["model"]["digest"]),
+        ("model", run["model"]["digest"], found["model"]["digest"]),
         ("codebook", _codebook_name(run), _codebook_name(found)),
     ):
         if here != there:

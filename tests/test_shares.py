@@ -49,7 +49,7 @@ def write(path, rows, manifest, digest=None):
             writer.writeheader()
             writer.writerows({**row, "labels": ";".join(row["labels"] or [])} for row in rows)
     codebook = {name: manifest.codebook[name] for name in ("id", "version")}
-    record = {"model_digest": digest or manifest.digest, "codebook": codebook}
+    record = {"model": {"digest": digest or manifest.digest}, "codebook": codebook}
     path.with_name(f"{path.name}.run.json").write_text(json.dumps(record))
     return path
 
