@@ -25,7 +25,9 @@ from sklearn.pipeline import FeatureUnion
 
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
+from cabletag.codebook import GROUPS
 from cabletag.corpus import CodedPassage, digest, read_corpus
+from cabletag.measures import Answers, calibration
 from cabletag.metrics import evaluate
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate
@@ -170,6 +172,26 @@ def few_shot(codebook: Codebook, fit: list[CodedPassage], shots: int = 16, seed:
     return (lambda texts, fit: model.encode(texts, batch_size=64, show_progress_bar=True)), few
 
 
+def half_precision(tagger: Tagger, rows: list[CodedPassage], codebook: Codebook) -> dict[str, object] | None:
+    """What bfloat16 changes against single precision, None on a machine without it."""
+    texts, half = [row.text for row in rows], Tagger.from_pretrained()
+    if half.precision == tagger.precision:
+        return None
+    gold = gold_matrix(codebook, rows).astype(int)
+    given = [Shipped(each).decide(texts) for each in (tagger, half)]
+    macro = [
+        evaluate(codebook.ids, labels, gold, scores, codebook.voice_id, samples=1)["macro_f1"][0]
+        for labels, scores in given
+    ]
+    single, other = ([(set(found.labels), found.voice) for found in each.tag(texts)] for each in (tagger, half))
+    return {
+        "precision": half.precision,
+        "same_labels_and_voice": round(float(np.mean([one == two for one, two in zip(single, other, strict=True)])), 4),
+        "macro_f1": macro,
+        "largest_change_of_probability": round(float(np.abs(given[0][1] - given[1][1]).max()), 4),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -177,7 +199,7 @@ def main() -> None:
     )
     parser.add_argument("--gold", action="append", default=[], metavar="NAME=FILE", help="another coded set")
     arguments = parser.parse_args()
-    codebook, tagger = Codebook.load(), Tagger.from_pretrained()
+    codebook, tagger = Codebook.load(), Tagger.from_pretrained(precision="f32")
     corpus = codebook_file().parent / "corpus"
     recipe = Recipe(**tagger.manifest.training["recipe"])
     fit, held_out = training_data(codebook, corpus, recipe, arguments.real_text, print)
@@ -203,6 +225,7 @@ def main() -> None:
         "model": {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]},
         "training_sha256": tagger.manifest.training["sha256"],
         "sets": {name: {"passages": len(rows), "sha256": digest(rows)} for name, rows in sets.items()},
+        "half_precision": half_precision(tagger, sets["authored test"], codebook),
         "results": {},
     }
     for set_name, rows in sets.items():
@@ -217,6 +240,11 @@ def main() -> None:
                     picked = np.array([row.genre == genre for row in rows])
                     part = evaluate(codebook.ids, given[picked], gold[picked], None, codebook.voice_id, samples=200)
                     result["genres"][genre] = {key: part[key] for key in ("passages", "micro_f1", "any_label_f1")}
+                groups = {
+                    group: tuple(label.id for label in codebook.labels if label.group == group) for group in GROUPS
+                }
+                answers = Answers(codebook.ids, groups, codebook.voice_id, gold > 0, given > 0, scores)
+                result["calibration"] = calibration(answers)
             report["results"].setdefault(set_name, {})[system_name] = result
             print(
                 f"{set_name:<16} {system_name:<38} macro-F1 {result['macro_f1']} micro-F1 {result['micro_f1']}",

@@ -1,10 +1,14 @@
-"""Speed and memory of Tagger.tag beside the plain transformers pipeline, into results/speed.json.
+"""Speed and memory beside what users would otherwise run, into results/speed.json.
 
-    python benchmarks/speed.py [--rounds 5] [--threads 2]
+    python benchmarks/speed.py [--rounds 3] [--threads 2]
 
-The pipeline runs `text-classification` with all scores on a BertForSequenceClassification of the same shape (random weights: speed
-does not depend on them), the same tokenizer, texts and threads, at the batch size that suits it best. Every measurement is a process of its own, the two
-alternate, and what counts is the median of the ratios.
+The pipeline is transformers' `text-classification` with all scores on a BertForSequenceClassification of the same shape (random
+weights: speed does not depend on them), the same tokenizer, texts and threads, at the batch size that suits it best. SetFit
+stands for a frozen all-MiniLM-L6-v2 by sentence-transformers with a linear head; TF-IDF for word and bigram features with one.
+Distinct passages: the authored test split. End to end: `cabletag batch` from JSON lines to Parquet, start of the process
+included, against the pipeline on passages that are already cut, its start not included; documents of 1 to 60 passages of our own
+writing, a fifth of the passages repeated boilerplate, a tenth with labels. Growth: the batch scorer with an encoder that costs
+nothing, to see what the scorer itself needs. Every measurement is a process of its own, systems alternate, and medians count.
 """
 
 from __future__ import annotations
@@ -13,66 +17,214 @@ import argparse
 import json
 import os
 import platform
+import random
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
 BATCH_SIZES = (1, 8, 32)
+SYSTEMS = ("cabletag", "cabletag f32", "pipeline", "setfit", "tfidf")
+PASSAGES, BOILERPLATE, LABELLED = 2500, 0.2, 0.1
+GROWTH = (10_000, 100_000, 1_000_000)
+LABELS, WINDOW = 21, 192
 
 
-def texts() -> list[str]:
+def texts(split: str = "test") -> list[str]:
+    return [row.text for row in coded(split)]
+
+
+def coded(split: str) -> list[Any]:
     from cabletag import Codebook
     from cabletag.assets import codebook_file
     from cabletag.corpus import read_corpus
 
-    corpus = codebook_file().parent / "corpus"
-    return [row.text for row in read_corpus(corpus / "test.jsonl", Codebook.load())]
+    return read_corpus(codebook_file().parent / "corpus" / f"{split}.jsonl", Codebook.load())
 
 
-def run_cabletag(threads: int, _batch: int):
+def realistic(seed: int = 0) -> list[str]:
+    """Documents with as many passages, in all, as PASSAGES."""
+    chance = random.Random(seed)
+    rows = coded("train")
+    stock = {
+        kind: chance.sample([row.text for row in rows if bool(row.labels) == kind], PASSAGES) for kind in (True, False)
+    }
+    repeated = stock[False][-20:]
+    paragraphs = [
+        chance.choice(repeated)
+        if chance.random() < BOILERPLATE
+        else stock[chance.random() < LABELLED / (1 - BOILERPLATE)].pop(0)
+        for _ in range(PASSAGES)
+    ]
+    documents = []
+    while paragraphs:
+        length = min(int(chance.paretovariate(0.8)), 60)
+        documents.append("\n\n".join(paragraphs[:length]))
+        del paragraphs[:length]
+    return documents
+
+
+# ---- systems
+
+
+def cabletag(threads: int, _batch: int, precision: str = "auto") -> Callable[[list[str]], Any]:
     from cabletag import Tagger
 
-    tagger = Tagger.from_pretrained(threads=threads)
-    return tagger.tag
+    return Tagger.from_pretrained(threads=threads, precision=precision).tag
 
 
-def run_pipeline(threads: int, batch: int):
+def pipeline(threads: int, batch: int) -> Callable[[list[str]], Any]:
     import torch
-    from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification, pipeline
+    from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
+    from transformers import pipeline as make
 
     from cabletag.assets import model_folder
 
     torch.set_num_threads(threads)
-    config = AutoConfig.from_pretrained(model_folder(), num_labels=21)
+    config = AutoConfig.from_pretrained(model_folder(), num_labels=LABELS)
     model = BertForSequenceClassification(config).float().eval()
     tokenizer = AutoTokenizer.from_pretrained(model_folder())
-    classify = pipeline(
+    classify = make(
         "text-classification", model=model, tokenizer=tokenizer, top_k=None, function_to_apply="sigmoid", device="cpu"
     )
-    return lambda rows: classify(rows, batch_size=batch, truncation=True, max_length=192)
+    return lambda rows: classify(rows, batch_size=batch, truncation=True, max_length=WINDOW)
 
 
-def worker(system: str, threads: int, batch: int) -> None:
+def setfit(threads: int, _batch: int) -> Callable[[list[str]], Any]:
+    import numpy as np
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from cabletag.train import DEFAULT_BASE, base_folder
+
+    torch.set_num_threads(threads)
+    encoder = SentenceTransformer(base_folder(DEFAULT_BASE), device="cpu")
+    encoder.max_seq_length = WINDOW
+    head = np.random.default_rng(0).normal(size=(384, LABELS))
+    return lambda rows: 1 / (1 + np.exp(-(encoder.encode(rows, show_progress_bar=False) @ head)))
+
+
+def tfidf(_threads: int, _batch: int) -> Callable[[list[str]], Any]:
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectors = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True).fit(texts("train"))
+    head = np.random.default_rng(0).normal(size=(len(vectors.vocabulary_), LABELS))
+    return lambda rows: 1 / (1 + np.exp(-(vectors.transform(rows) @ head)))
+
+
+def load(system: str, threads: int, batch: int) -> Callable[[list[str]], Any]:
+    if system == "cabletag f32":
+        return cabletag(threads, batch, "f32")
+    return {"cabletag": cabletag, "pipeline": pipeline, "setfit": setfit, "tfidf": tfidf}[system](threads, batch)
+
+
+# ---- one process each
+
+
+def distinct_worker(system: str, threads: int, batch: int) -> dict[str, float]:
     rows = texts()
-    score = {"cabletag": run_cabletag, "pipeline": run_pipeline}[system](threads, batch)
+    score = load(system, threads, batch)
     score(rows[:16])
+    return {"passages_per_second": len(rows) / timed(lambda: score(rows))}
+
+
+def cut_worker(system: str, threads: int, batch: int) -> dict[str, float]:
+    from cabletag import split
+
+    rows = [passage.text for document in realistic() for passage in split(document).passages]
+    score = load(system, threads, batch)
+    score(rows[:16])
+    return {"passages_per_second": len(rows) / timed(lambda: score(rows)), "passages": len(rows)}
+
+
+def cold_worker(system: str, threads: int, batch: int) -> dict[str, float]:
+    load(system, threads, batch)(["One passage."])
+    return {}
+
+
+def growth_worker(passages: int) -> dict[str, float]:
+    """A table of so many distinct passages through score_corpus, with an encoder that gives the length of a text as its logits."""
+    import numpy as np
+
+    from cabletag import BatchOptions, Tagger, score_corpus
+
+    class Free:
+        precision = "f32"
+
+        def encode(self, rows: list[str]) -> tuple[Any, Any]:
+            return np.array([[len(row) % 7 - 6.0] * LABELS for row in rows], dtype=np.float32), np.ones(
+                len(rows), dtype=int
+            )
+
+        def explain(self, rows: list[str]) -> list[Any]:
+            raise NotImplementedError
+
+    tagger = Tagger(Free(), Tagger.from_pretrained().manifest)
+    rows = texts("train")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in.jsonl")
+        with source.open("w", encoding="utf-8") as file:
+            file.writelines(
+                json.dumps({"text": f"{number} {rows[number % len(rows)]}"}) + "\n" for number in range(passages)
+            )
+        seconds = timed(
+            lambda: score_corpus([source], Path(folder, "out.parquet"), BatchOptions(passages=True), tagger=tagger)
+        )
+    return {"microseconds_per_passage": 1e6 * seconds / passages}
+
+
+def timed(work: Callable[[], Any]) -> float:
     started = time.perf_counter()
-    score(rows)
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"passages_per_second": len(rows) / seconds, "peak_mb": peak}))
+    work()
+    return time.perf_counter() - started
 
 
-def measure(system: str, threads: int, batch: int = 1) -> dict[str, float]:
-    command = [sys.executable, __file__, "--worker", system, "--threads", str(threads), "--batch", str(batch)]
+# ---- the measurements
+
+
+def measure(worker: str, system: str = "", threads: int = 2, batch: int = 1) -> dict[str, float]:
+    command = [
+        sys.executable,
+        __file__,
+        "--worker",
+        worker,
+        "--system",
+        system,
+        "--threads",
+        str(threads),
+        "--batch",
+        str(batch),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    started = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return {**json.loads(done.stdout.splitlines()[-1]), "process_seconds": time.perf_counter() - started}
+
+
+def batch_seconds(documents: list[str], threads: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in.jsonl")
+        source.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents), encoding="utf-8")
+        return start_seconds(
+            "-m",
+            "cabletag.cli",
+            "batch",
+            str(source),
+            "-o",
+            str(Path(folder, "out.parquet")),
+            "--threads",
+            str(threads),
+        )
 
 
 def start_seconds(*command: str) -> float:
@@ -81,64 +233,108 @@ def start_seconds(*command: str) -> float:
     return time.perf_counter() - started
 
 
+def median(values: list[float], digits: int = 3) -> float:
+    return round(statistics.median(values), digits)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    for hidden in ("--worker", "--system"):
+        parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    threads, rounds = arguments.threads, range(arguments.rounds)
     if arguments.worker:
-        worker(arguments.worker, arguments.threads, arguments.batch)
+        workers = {"distinct": distinct_worker, "cut": cut_worker, "cold": cold_worker}
+        if arguments.worker == "growth":
+            found = growth_worker(int(arguments.system))
+        else:
+            found = workers[arguments.worker](arguments.system, threads, arguments.batch)
+        print(json.dumps({**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
-    tried = {batch: measure("pipeline", arguments.threads, batch)["passages_per_second"] for batch in BATCH_SIZES}
+    tried = {batch: measure("distinct", "pipeline", threads, batch)["passages_per_second"] for batch in BATCH_SIZES}
     best = max(tried, key=tried.__getitem__)
-    print("pipeline by batch size:", {batch: round(speed, 1) for batch, speed in tried.items()}, flush=True)
-    rounds = []
-    for _ in range(arguments.rounds):
-        rounds.append(
-            {
-                "cabletag": measure("cabletag", arguments.threads),
-                "pipeline": measure("pipeline", arguments.threads, best),
-            }
-        )
-        print({name: round(found["passages_per_second"], 1) for name, found in rounds[-1].items()}, flush=True)
-
-    def median(system: str, key: str) -> float:
-        return round(statistics.median(found[system][key] for found in rounds), 1)
-
+    say("pipeline by batch size", tried)
+    distinct = [{system: measure("distinct", system, threads, best) for system in SYSTEMS} for _ in rounds]
+    say("distinct", {system: distinct[0][system]["passages_per_second"] for system in SYSTEMS})
+    documents = realistic()
+    ends = []
+    for _ in rounds:
+        slow = measure("cut", "pipeline", threads, best)
+        seconds = batch_seconds(documents, threads)
+        ends.append({"cabletag batch": slow["passages"] / seconds, "pipeline": slow["passages_per_second"]})
+        say("end to end", ends[-1])
+    cold = [
+        {
+            "cabletag": start_seconds("-m", "cabletag.cli", "tag", "--text", "One passage."),
+            "pipeline": measure("cold", "pipeline", threads, 1)["process_seconds"],
+        }
+        for _ in rounds
+    ]
+    growth = {str(size): measure("growth", str(size)) for size in GROWTH}
     report = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "passages": len(texts()),
-        "threads": arguments.threads,
+        "threads": threads,
         "rounds": arguments.rounds,
         "pipeline_batch_size": best,
-        "systems": {
-            name: {key: median(name, key) for key in ("passages_per_second", "peak_mb")}
-            for name in ("cabletag", "pipeline")
+        "precision": cabletag_precision(),
+        "distinct": {
+            "passages": len(texts()),
+            "systems": {
+                system: {
+                    key: median([found[system][key] for found in distinct], 1)
+                    for key in ("passages_per_second", "peak_mb")
+                }
+                for system in SYSTEMS
+            },
+            "median_ratio": {
+                system: median(
+                    [
+                        found[system]["passages_per_second"] / found["pipeline"]["passages_per_second"]
+                        for found in distinct
+                    ],
+                    2,
+                )
+                for system in SYSTEMS[:2]
+            },
         },
-        "median_ratio": round(
-            statistics.median(
-                f["cabletag"]["passages_per_second"] / f["pipeline"]["passages_per_second"] for f in rounds
-            ),
-            2,
-        ),
+        "end_to_end": {
+            "documents": len(documents),
+            "passages": int(slow["passages"]),
+            "passages_per_second": {system: median([found[system] for found in ends], 1) for system in ends[0]},
+            "median_ratio": median([found["cabletag batch"] / found["pipeline"] for found in ends], 2),
+        },
+        "cold_start": {
+            "seconds": {system: median([found[system] for found in cold]) for system in cold[0]},
+            "median_ratio": median([found["pipeline"] / found["cabletag"] for found in cold], 2),
+        },
+        "growth": {
+            size: {
+                "peak_mb": round(found["peak_mb"], 1),
+                "microseconds_per_passage": round(found["microseconds_per_passage"], 1),
+            }
+            for size, found in growth.items()
+        },
         "start_seconds": {
-            "import cabletag": round(statistics.median(start_seconds("-c", "import cabletag") for _ in range(5)), 3),
-            "cabletag --help": round(
-                statistics.median(start_seconds("-m", "cabletag.cli", "--help") for _ in range(5)), 3
-            ),
-            "cabletag tag --text": round(
-                statistics.median(
-                    start_seconds("-m", "cabletag.cli", "tag", "--text", "One passage.") for _ in range(3)
-                ),
-                3,
-            ),
+            "import cabletag": median([start_seconds("-c", "import cabletag") for _ in range(5)]),
+            "cabletag --help": median([start_seconds("-m", "cabletag.cli", "--help") for _ in range(5)]),
         },
     }
     RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=1))
+
+
+def cabletag_precision() -> str:
+    from cabletag import Tagger
+
+    return Tagger.from_pretrained().precision
+
+
+def say(what: str, found: dict[Any, float]) -> None:
+    print(f"{what}:", {key: round(value, 1) for key, value in found.items()}, flush=True)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,9 @@ def tag(
         str | None, typer.Option(help="Give only these labels, separated by commas.", metavar="ID,ID")
     ] = None,
     all_scores: Annotated[bool, typer.Option("--all-scores", help="Show every label's probability.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Show the words that carry each label: underlined, or as spans in JSON.")
+    ] = False,
     json_lines: Annotated[
         bool, typer.Option("--json", help="JSON lines, one a passage; the default when piped.")
     ] = False,
@@ -101,6 +104,7 @@ def tag(
     options = {
         "threshold": threshold,
         "labels": None if labels is None else [label.strip() for label in labels.split(",")],
+        "evidence": evidence,
     }
     tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
     sources = records.read_text(text) if text is not None else records.read_sources(files or [], encoding)
@@ -112,7 +116,7 @@ def tag(
             continue
         tagged = tagger.tag_document(source.text, format=source.format if format == "auto" else format, **options)  # type: ignore[arg-type]
         if json_lines or not sys.stdout.isatty():
-            console.write_json(console.rows(source.name, tagged, all_scores, tagger.manifest.voice))
+            console.write_json(console.rows(source.name, tagged, all_scores, tagger.manifest.voice, evidence))
         else:
             console.tag_table(source.name, tagged, Codebook.load(), all_scores, show_empty or text is not None)
     if failed:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -17,12 +20,15 @@ from cabletag.codebook import Codebook, Label
 from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction
 from cabletag.tagger import TaggedDocument
+from cabletag.text import Passage
 
 _COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"}
 
 
-def rows(source: str, tagged: TaggedDocument, all_scores: bool, voice: str | None) -> Iterator[dict[str, Any]]:
-    """One JSON-ready row per passage, in document order."""
+def rows(
+    source: str, tagged: TaggedDocument, all_scores: bool, voice: str | None, evidence: bool = False
+) -> Iterator[dict[str, Any]]:
+    """One JSON-ready row per passage, in document order; spans of evidence count characters of the document, as start and end do."""
     for number, (passage, prediction) in enumerate(zip(tagged.passages, tagged.predictions, strict=True), 1):
         shown = (
             prediction.scores if all_scores else (*prediction.labels, *([voice] if voice and prediction.labels else []))
@@ -39,6 +45,7 @@ def rows(source: str, tagged: TaggedDocument, all_scores: bool, voice: str | Non
             "voice": prediction.voice,
             "scores": {label: round(prediction.scores[label], 4) for label in shown},
             "windows": prediction.windows,
+            **({"evidence": [asdict(span) for span in prediction.evidence]} if evidence else {}),
         }
 
 
@@ -63,9 +70,12 @@ def tag_table(source: str, tagged: TaggedDocument, codebook: Codebook, all_score
         hits += bool(prediction.labels)
         if prediction.labels or show_empty or all_scores:
             place = passage.paragraph or str(number)
-            text = Text(" ".join(_printable(passage.text).split()), style="" if prediction.labels else "dim")
             table.add_row(
-                place, text, _labels(prediction, codebook, all_scores), prediction.voice or "", end_section=True
+                place,
+                _marked(passage, prediction),
+                _labels(prediction, codebook, all_scores),
+                prediction.voice or "",
+                end_section=True,
             )
     if table.row_count:
         console.print(table)
@@ -87,6 +97,17 @@ def _labels(prediction: Prediction, codebook: Codebook, all_scores: bool) -> Tex
     if not prediction.labels and not all_scores:
         text.append("none", style="dim")
     text.rstrip()
+    return text
+
+
+def _marked(passage: Passage, prediction: Prediction) -> Text:
+    """The passage on one line, the words that carry a label underlined."""
+    inside = {
+        place for span in prediction.evidence for place in range(span.start - passage.start, span.end - passage.start)
+    }
+    text = Text(style="" if prediction.labels else "dim")
+    for marked, pairs in groupby(enumerate(_printable(passage.text)), key=lambda pair: pair[0] in inside):
+        text.append(re.sub(r"\s+", " ", "".join(character for _, character in pairs)), "underline" if marked else "")
     return text
 
 

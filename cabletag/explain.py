@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
 from cabletag.encoders import Attribution
+from cabletag.prediction import Evidence
 
 WINDOW = 3  # words that a word's weight is averaged over, itself in the middle
-SHARE = 0.5  # of what speaks for the label, the spans hold at least so much, or there are MOST_SPANS
+SHARE = 0.6  # of what speaks for the label, the spans hold at least so much, or there are MOST_SPANS
 MOST_SPANS = 3
 _WORD = re.compile(r"\w[\w'’.-]*\w|\w")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A stretch of a passage that carries a label: `text[start:end]`, offsets in characters; `weight` is its part of the logit."""
-
-    label: str
-    start: int
-    end: int
-    weight: float
 
 
 def evidence(text: str, attribution: Attribution, column: int, label: str) -> tuple[Evidence, ...]:

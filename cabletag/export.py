@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,18 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
+from cabletag.codebook import Codebook
+from cabletag.corpus import CodedPassage
 from cabletag.encoders.cpu import GRAPH, CpuEncoder
 from cabletag.encoders.torch import TorchEncoder, contributions, load_checkpoint
 from cabletag.errors import ModelError
+from cabletag.manifest import FILE as MANIFEST
+from cabletag.manifest import Manifest, sha256
+from cabletag.metrics import evaluate
+from cabletag.tagger import Tagger
 
 WEIGHTS = "model.safetensors"
+LEAST_SAME, MOST_CHANGE = 0.99, 0.003
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
 
 
@@ -91,6 +100,26 @@ def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
         del node.metadata_props[:]
 
 
+def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> tuple[float, str, float, float]:
+    """Export the checkpoint of a model folder anew, check it, and put the graph's digest into the manifest.
+
+    Gives what check_export and check_labels give. Raises ModelError, and leaves the folder as it was, where the graph does
+    not agree with its checkpoint.
+    """
+    manifest = Manifest.load(folder)
+    before = {name: (folder / name).read_bytes() for name in (GRAPH, MANIFEST)}
+    try:
+        export_onnx(folder)
+        replace(manifest, files={**manifest.files, GRAPH: sha256(folder / GRAPH)}).save(folder)
+        texts = [passage.text for passage in passages[:64]]
+        off = check_export(folder, manifest.max_tokens, manifest.stride, len(manifest.labels), texts)
+        return (off, *check_labels(folder, codebook, passages))
+    except BaseException:
+        for name, content in before.items():
+            (folder / name).write_bytes(content)
+        raise
+
+
 def check_export(
     folder: Path, max_tokens: int, stride: int, outputs: int, texts: list[str], tolerance: float = 1e-3
 ) -> float:
@@ -103,3 +132,27 @@ def check_export(
             f"{folder / GRAPH}: expected the checkpoint's logits within {tolerance}, found {worst:.4f} off; export anew"
         )
     return worst
+
+
+def check_labels(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> tuple[str, float, float]:
+    """What this machine's default precision changes against single precision, on coded passages.
+
+    Gives the precision, the share of passages with the same labels and voice, and the change of macro-F1. Raises
+    ModelError if the share is under LEAST_SAME or macro-F1 moves by more than MOST_CHANGE.
+    """
+    texts = [passage.text for passage in passages]
+    gold = np.array([[label in passage.labels for label in codebook.ids] for passage in passages], dtype=int)
+    taggers = Tagger.from_pretrained(folder, precision="f32"), Tagger.from_pretrained(folder)
+    found = [[(set(answer.labels), answer.voice) for answer in tagger.tag(texts)] for tagger in taggers]
+    same = sum(one == two for one, two in zip(*found, strict=True)) / len(texts)
+    given = [
+        np.array([[label in labels for label in codebook.ids] for labels, _ in answers], dtype=int) for answers in found
+    ]
+    macro = [evaluate(codebook.ids, each, gold, None, codebook.voice_id, samples=2)["macro_f1"] for each in given]
+    change = abs(macro[0][0] - macro[1][0]) if macro[0] else 0.0
+    if same < LEAST_SAME or change > MOST_CHANGE:
+        raise ModelError(
+            f"{folder / GRAPH}: expected {taggers[1].precision} to keep the labels of {LEAST_SAME:.0%} of the passages and macro-F1 within {MOST_CHANGE}, "
+            f"found {same:.1%} and {change:.4f}; run the model in precision f32"
+        )
+    return taggers[1].precision, same, change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,22 +105,29 @@ class Tagger:
         return self._scores(texts)[0]
 
     def tag(
-        self, texts: Sequence[str], *, threshold: float | None = None, labels: Collection[str] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        threshold: float | None = None,
+        labels: Collection[str] | None = None,
+        evidence: bool = False,
     ) -> list[Prediction]:
         """One Prediction per text, in order; each text is read as one passage.
 
         `threshold` between 0 and 1 replaces the model's own threshold of every content label; `labels` limits which
-        content labels may be given. Raises OptionError for a wrong option or anything but strings.
+        content labels may be given; `evidence` asks for the words that carry each label (see `cabletag.explain`), at the
+        cost of a second reading of the texts that have any. Raises OptionError for a wrong option or anything but strings.
         """
         thresholds = self._thresholds(threshold)
         self._check_labels(labels)
         scores, windows = self._scores(texts)
-        return [
+        predictions = [
             decide(
                 dict(zip(self.labels, row.tolist(), strict=True)), thresholds, self.manifest.voice, labels, int(count)
             )
             for row, count in zip(scores, windows, strict=True)
         ]
+        return self._with_evidence(texts, predictions) if evidence else predictions
 
     def tag_document(
         self,
@@ -129,11 +136,32 @@ class Tagger:
         format: str = "auto",
         threshold: float | None = None,
         labels: Collection[str] | None = None,
+        evidence: bool = False,
     ) -> TaggedDocument:
-        """Cut a document into passages (see `cabletag.split`) and tag each of them."""
+        """Cut a document into passages (see `cabletag.split`) and tag each of them; options as for `tag`."""
         document = split(text, format)
-        predictions = self.tag([passage.text for passage in document.passages], threshold=threshold, labels=labels)
-        return TaggedDocument(document, tuple(predictions))
+        texts = [passage.text for passage in document.passages]
+        predictions = self.tag(texts, threshold=threshold, labels=labels, evidence=evidence)
+        shifted = (
+            replace(prediction, evidence=tuple(span.shifted(passage.start) for span in prediction.evidence))
+            for passage, prediction in zip(document.passages, predictions, strict=True)
+        )
+        return TaggedDocument(document, tuple(shifted))
+
+    def _with_evidence(self, texts: Sequence[str], predictions: list[Prediction]) -> list[Prediction]:
+        from cabletag.explain import evidence
+
+        tagged = [number for number, prediction in enumerate(predictions) if prediction.labels]
+        found = self._encoder.explain([texts[number] for number in tagged])
+        column = {label: number for number, label in enumerate(self.labels)}
+        for number, attribution in zip(tagged, found, strict=True):
+            spans = [
+                span
+                for label in predictions[number].labels
+                for span in evidence(texts[number], attribution, column[label], label)
+            ]
+            predictions[number] = replace(predictions[number], evidence=tuple(spans))
+        return predictions
 
     def _scores(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         if isinstance(texts, str) or not hasattr(texts, "__len__"):
