@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cabletag.agreement import LabelAgreement
 from cabletag.codebook import Codebook, Label
 from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction
 from cabletag.tagger import TaggedDocument
+
+if TYPE_CHECKING:
+    from cabletag.annotation import LabelAgreement
 
 _COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cabletag.agreement import CodedItem, agreement, settle
+from cabletag.annotation.agreement import CodedItem, agreement, settle
 
 
 def item(number, by_coder, model=()):

@@ -12,11 +12,11 @@ import pytest
 from pyarrow import parquet
 
 from cabletag import BatchOptions, OptionError, score_corpus
-from cabletag import distributed as module
-from cabletag.distributed import OnRay, slices_of
-from cabletag.inputs import digested, find_inputs
-from cabletag.outputs import Layout
-from cabletag.parts import records_of
+from cabletag.batch import distributed as module
+from cabletag.batch.distributed import OnRay, slices_of
+from cabletag.batch.inputs import digested, find_inputs
+from cabletag.batch.outputs import Layout
+from cabletag.batch.parts import records_of
 
 ray = pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cabletag.errors import OptionError
-from cabletag.overview import MOST_GROUPS, SHOWN_GROUPS, Share, overview
+from cabletag.report.overview import MOST_GROUPS, SHOWN_GROUPS, Share, overview
 from cabletag.results import Results
 
 

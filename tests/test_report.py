@@ -10,8 +10,8 @@ from browser import CHROMIUM, Browser
 
 from cabletag import Tagger
 from cabletag.errors import DocumentError, OptionError
-from cabletag.overview import Share
-from cabletag.report import write_report
+from cabletag.report.overview import Share
+from cabletag.report.page import write_report
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></li></ol>\"'><svg onload=alert(1)> {{ 7*7 }}"
 HOSTILE = [

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from cabletag import readers, rows
+from cabletag.batch import readers, rows
+from cabletag.batch.inputs import Input, _zstd, find_inputs
+from cabletag.batch.readers import Columns
+from cabletag.batch.rows import read_records
 from cabletag.errors import DocumentError
-from cabletag.inputs import Input, _zstd, find_inputs
-from cabletag.readers import Columns
-from cabletag.rows import read_records
 
 zstd = _zstd()
 PLAIN = Columns()

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
+from cabletag.annotation.sampling import draw
 from cabletag.errors import OptionError
 from cabletag.results import Results
-from cabletag.sampling import draw
 
 ROWS = [{"document": f"d{number}", "passage": 1} for number in range(30)]
 

@@ -62,7 +62,7 @@ def output(tmp_path, data, manifest):
 @pytest.fixture
 def evaluation(tmp_path, codebook, manifest):
     """Error rates of a coded set: sensitivity 80%, specificity 99%."""
-    from cabletag.measures import events
+    from cabletag.evaluation.measures import events
 
     counts = {"tp": 160, "fp": 8, "fn": 40, "tn": 792, "positives_effective": 200, "negatives_effective": 800}
     found = {
@@ -119,7 +119,7 @@ def test_every_format_gives_the_same(run, output, data, manifest, tmp_path, suff
 
 def test_blocks_cut_through_documents_without_harm(run, output, monkeypatch):
     whole = shares(run, output, "--by", "year")
-    monkeypatch.setattr("cabletag.tally.ROWS", 7)
+    monkeypatch.setattr("cabletag.evaluation.tally.ROWS", 7)
     assert shares(run, output, "--by", "year") == whole
 
 

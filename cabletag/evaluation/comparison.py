@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from cabletag import __version__, gold
+from cabletag import __version__
 from cabletag.codebook import Codebook
 from cabletag.errors import CorpusError, OptionError
-from cabletag.gold import GoldPassage
-from cabletag.measures import BINS, SAMPLES, Answers, any_of, calibration, events, groups, measure
+from cabletag.evaluation import gold
+from cabletag.evaluation.estimators import effective_sizes
+from cabletag.evaluation.gold import GoldPassage
+from cabletag.evaluation.measures import BINS, SAMPLES, Answers, any_of, calibration, events, groups, measure
 from cabletag.metrics import LEAST_SUPPORT
-from cabletag.prevalence import effective_sizes
 from cabletag.tagger import Tagger
 
 KIND = "cabletag evaluation 1"

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cabletag.measures import LEAST_DOCUMENTS
+from cabletag.evaluation.measures import LEAST_DOCUMENTS
 
 _MOST_VALUES = 30
 
 
 def evaluation_tables(result: dict[str, Any]) -> None:
-    """The result of `cabletag.evaluation.evaluate`: headline, groups, labels, calibration, and values of a column."""
+    """The result of `cabletag.evaluation.comparison.evaluate`: headline, groups, labels, calibration, and values of a column."""
     console = Console(highlight=False)
     gold, method = result["gold"], result["method"]
     documents = "" if gold["documents"] is None else f" of {gold['documents']:,} documents"
@@ -73,7 +73,7 @@ def _by_table(console: Console, by: dict[str, Any]) -> None:
 
 
 def prevalence_tables(result: dict[str, Any]) -> None:
-    """The result of `cabletag.shares.prevalence`: per label, and per value of a column for the labels that were tagged."""
+    """The result of `cabletag.evaluation.shares.prevalence`: per label, and per value of a column for the labels that were tagged."""
     console = Console(highlight=False)
     whole = result["all"]
     console.print(

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cabletag.agreement import CodedItem
+from cabletag.annotation.agreement import CodedItem
+from cabletag.annotation.sampling import Sample
 from cabletag.codebook import GROUPS, Codebook
 from cabletag.errors import CorpusError, DocumentError, OptionError, did_you_mean
-from cabletag.sampling import Sample
 from cabletag.writing import json_line, write_text
 
 TOOLS = ("label-studio", "doccano")

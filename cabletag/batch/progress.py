@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cabletag.batch import Progress, Summary
+from cabletag.batch.scorer import Progress, Summary
 
 LOG_SECONDS = 30.0
 

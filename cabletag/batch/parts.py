@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from cabletag.inputs import Input
-from cabletag.outputs import Layout
+from cabletag.batch.inputs import Input
+from cabletag.batch.outputs import Layout
+from cabletag.batch.readers import Columns
+from cabletag.batch.rows import Record, read_records
 from cabletag.prediction import Prediction
-from cabletag.readers import Columns
 from cabletag.records import LONGEST_LINE
-from cabletag.rows import Record, read_records
 from cabletag.tagger import Tagger
 from cabletag.text import Passage, split
 

@@ -14,9 +14,7 @@ import numpy as np
 from cabletag import assets
 from cabletag.codebook import Codebook
 from cabletag.errors import CorpusError, DocumentError, OptionError
-from cabletag.gold import read_gold, require_column
-from cabletag.measures import events
-from cabletag.prevalence import (
+from cabletag.evaluation.estimators import (
     ErrorRates,
     Estimate,
     Stratum,
@@ -25,7 +23,9 @@ from cabletag.prevalence import (
     post_stratified,
     rogan_gladen,
 )
-from cabletag.tally import Counted, Key, Tally, tally
+from cabletag.evaluation.gold import read_gold, require_column
+from cabletag.evaluation.measures import events
+from cabletag.evaluation.tally import Counted, Key, Tally, tally
 
 LEAST_SAMPLED = 30  # coded passages or documents for a share of their own
 LENGTHS_ALIKE = 1.5  # how many times as long documents may be as the coded ones, on average

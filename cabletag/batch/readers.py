@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
+from cabletag.batch.inputs import Input, Opened
 from cabletag.errors import DocumentError, did_you_mean
-from cabletag.inputs import Input, Opened
 from cabletag.records import LONGEST_LINE, decode
 
 LONGEST_FIELD = 10_000_000  # characters of one document

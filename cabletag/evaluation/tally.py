@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cabletag.errors import CorpusError, DocumentError, OptionError, did_you_mean
-from cabletag.measures import any_of
+from cabletag.evaluation.measures import any_of
 
 ROWS = 8192  # read at a time
 MOST_VALUES = 1000
@@ -23,7 +23,7 @@ Key = tuple[str, str]  # document and passage number
 
 @dataclass(frozen=True)
 class Counted:
-    """What is counted of each passage: the labels in the order of `p_` columns, the sets of `cabletag.measures.events`, the voice label."""
+    """What is counted of each passage: the labels in the order of `p_` columns, the sets of `cabletag.evaluation.measures.events`, the voice label."""
 
     labels: tuple[str, ...]
     sets: Mapping[str, tuple[str, ...]]

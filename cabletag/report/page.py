@@ -12,10 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cabletag import __version__, charts
+from cabletag import __version__
 from cabletag.assets import DEFAULT_MODEL
 from cabletag.errors import DocumentError, OptionError
-from cabletag.overview import Overview, Share, Shown, overview
+from cabletag.report import charts
+from cabletag.report.overview import Overview, Share, Shown, overview
 from cabletag.results import Results
 from cabletag.writing import write_text
 
@@ -206,7 +207,7 @@ def _interval(share: Share) -> str:
 
 
 def _asset(name: str) -> str:
-    return resources.files("cabletag").joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files("cabletag.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cabletag.overview import Overview, Share
+from cabletag.report.overview import Overview, Share
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # Okabe and Ito (2008): told apart by colour-blind readers; shapes differ too
 _SVG = "http://www.w3.org/2000/svg"

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from cabletag import __version__
-from cabletag.ahead import ahead
+from cabletag.batch.ahead import ahead
+from cabletag.batch.inputs import STANDARD_INPUT, Input, digested, find_inputs
+from cabletag.batch.outputs import Layout
+from cabletag.batch.parts import BatchOptions, Scored, cut_into_parts, records_of, score_part
+from cabletag.batch.runfolder import REJECTS, ROWS, RunFolder, require_same
 from cabletag.errors import OptionError, OutputError
-from cabletag.inputs import STANDARD_INPUT, Input, digested, find_inputs
-from cabletag.outputs import Layout
-from cabletag.parts import BatchOptions, Scored, cut_into_parts, records_of, score_part
-from cabletag.runfolder import REJECTS, ROWS, RunFolder, require_same
 from cabletag.tagger import Tagger
 from cabletag.text import split
 
@@ -112,7 +112,7 @@ def score_corpus(
     `inputs` are files, folders, globs and "-". Rows that cannot be read stand in their place with status "error", and with
     their reason in `<output>.rejects.jsonl`. A run that was stopped in any way goes on when called again with the same
     arguments; one that is finished is not run again. `tagger` or `model` is what scores, the embedded model by default; `engine`
-    is where: this machine, or a `cabletag.distributed.OnRay`. Raises OptionError, DocumentError, ModelError and OutputError.
+    is where: this machine, or a `cabletag.batch.distributed.OnRay`. Raises OptionError, DocumentError, ModelError and OutputError.
     """
     options, output, engine = options or BatchOptions(), Path(output), engine or Local()
     _check(options, output)
