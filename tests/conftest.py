@@ -77,12 +77,13 @@ def write_output(tmp_path_factory, codebook):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from cabletag.results import FIXED
+    from cabletag.formats import FIXED
+    from cabletag.writing import guarded
 
     def guard(cell):
         if isinstance(cell, list):
             return json.dumps(cell) if cell and isinstance(cell[0], dict) else ";".join(cell)
-        return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell
+        return guarded(cell) if isinstance(cell, str) else cell
 
     def call(rows, name="out.parquet", version=codebook.version, drop=()):
         full = []
@@ -109,11 +110,14 @@ def write_output(tmp_path_factory, codebook):
             path.write_text("".join(json.dumps(row) + "\n" for row in full), encoding="utf-8")
         run = {
             "model": {"name": "fake", "digest": "ab" * 32},
-            "codebook": {"id": codebook.id, "version": version},
+            "codebook": {"id": codebook.id, "version": version, "sha256": codebook.digest},
             "options": {"threshold": None},
-            "inputs": ["talks.jsonl"],
+            "precision": "f32",
+            "inputs": [{"name": "talks.jsonl"}],
             "versions": {"cabletag": "0.1.0"},
-            "counts": {"documents": 1, "passages": len(full)},
+            "counts": {"documents": 1, "passages": len(full), "rejected": 0, "labels": {}},
+            "output": {"size": path.stat().st_size, "sha256": "cd" * 32},
+            "engine": "local",
         }
         path.with_name(f"{name}.run.json").write_text(json.dumps(run), encoding="utf-8")
         return path

@@ -12,8 +12,8 @@ import cabletag
 PACKAGE = Path(cabletag.__file__).parent
 LAYERS = [
     {"errors"},
-    {"assets", "extras", "writing"},
-    {"codebook"},
+    {"assets", "extras", "reading", "writing"},
+    {"codebook", "formats"},
     {"text", "manifest", "prediction", "corpus", "records", "ngrams", "results", "metrics"},
     {"encoders", "policy"},
     {"explain"},

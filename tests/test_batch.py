@@ -349,7 +349,7 @@ def read_after(score, corpus):
 
 
 def test_a_folder_that_is_not_there_is_told(score):
-    with pytest.raises(OutputError, match=r"none/out\.csv: expected to write it"):
+    with pytest.raises(OutputError, match=r"none/out\.csv: expected a file that can be written, found no such folder"):
         score("none/out.csv")
 
 
@@ -428,7 +428,7 @@ def test_standard_input_is_read_and_not_resumed(fake, run, corpus, monkeypatch):
         (["in.jsonl", "-o", "out.csv", "--encoding", "utf-9"], 2, "expected a known encoding"),
         (["in.jsonl", "-o", "out.csv", "--labels", "crim"], 2, "did you mean 'crime_framing'"),
         (["in.jsonl", "-o", "out.csv", "--threshold", "7"], 2, "expected a threshold"),
-        (["in.jsonl", "-o", "no/out.csv"], 1, "No such file or directory"),
+        (["in.jsonl", "-o", "no/out.csv"], 1, "found no such folder"),
         (["in.jsonl", "-o", "out.csv", "--max-rejects", "0"], 1, "go on with a higher --max-rejects"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from browser import CHROMIUM, Browser
 
 from cabletag import Tagger
-from cabletag.errors import DocumentError, OptionError
+from cabletag.errors import DocumentError, OptionError, OutputError
 from cabletag.report.overview import Share
 from cabletag.report.page import write_report
 
@@ -167,7 +167,7 @@ def test_page_of_the_shipped_model_shows_its_labels_and_what_it_learned_from(wri
 
 
 def test_page_that_cannot_be_written_is_told(write_output, tmp_path):
-    with pytest.raises(DocumentError, match="expected a file that can be written"):
+    with pytest.raises(OutputError, match="expected a file that can be written"):
         write_report(write_output([{}]), tmp_path / "none" / "r.html")
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cabletag.errors import OptionError
+import pyarrow as pa
+from pyarrow import parquet
 
-SUFFIXES = (".parquet", ".jsonl", ".csv")
-_FIXED = ("document", "passage", "paragraph", "marking", "start", "end", "text", "labels", "voice", "windows", "status")
-_INTEGERS = ("passage", "start", "end", "windows")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # as OWASP lists them for CSV injection
+from cabletag.formats import FIXED, column_type
+from cabletag.writing import guarded, json_line
 
 
 class Layout:
@@ -25,18 +22,15 @@ class Layout:
 
     def __init__(self, output: Path, labels: Sequence[str], keep: Sequence[str], with_text: bool = True) -> None:
         self.suffix = output.suffix.lower()
-        if self.suffix not in SUFFIXES:
-            raise OptionError(
-                f"{output}: expected an output that ends in {', '.join(SUFFIXES)}, found '{output.suffix}'"
-            )
         self.labels = tuple(labels)
         self.scores = tuple(f"p_{label}" for label in labels)
         self.kept: tuple[str, ...] = ()
         for name in keep:
-            while name in (*_FIXED, *self.scores, *self.kept):
+            while name in (*FIXED, *self.scores, *self.kept):
                 name = f"keep_{name}"
             self.kept += (name,)
-        self.columns = tuple(name for name in (*_FIXED, *self.scores, *self.kept) if with_text or name != "text")
+        fixed = [name for name in FIXED if name != "evidence" and (with_text or name != "text")]
+        self.columns = (*fixed, *self.scores, *self.kept)
 
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
         """Rows as the bytes of one part. A column that a row does not have is empty."""
@@ -45,8 +39,7 @@ class Layout:
         lines = [[row.get(name) for name in self.columns] for row in rows]
         if self.suffix == ".csv":
             return _csv([[_cell(value) for value in line] for line in lines])
-        whole = (json.dumps(dict(zip(self.columns, line, strict=True)), ensure_ascii=False) for line in lines)
-        return "".join(f"{line}\n" for line in whole).encode()
+        return "".join(json_line(dict(zip(self.columns, line, strict=True))) for line in lines).encode()
 
     def join(self, parts: Sequence[Path], target: BinaryIO) -> None:
         """Write the whole output from its parts, one part in memory at a time."""
@@ -60,9 +53,6 @@ class Layout:
                 shutil.copyfileobj(file, target)
 
     def _parquet(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
-        import pyarrow as pa
-        from pyarrow import parquet
-
         schema = self._schema()
         arrays = []
         for field in schema:
@@ -75,23 +65,12 @@ class Layout:
         return file.getvalue()
 
     def _join_parquet(self, parts: Sequence[Path], target: BinaryIO) -> None:
-        from pyarrow import parquet
-
         with parquet.ParquetWriter(target, self._schema(), compression="zstd") as writer:
             for part in parts:
                 writer.write_table(parquet.read_table(part, partitioning=None))
 
-    def _schema(self) -> Any:
-        import pyarrow as pa
-
-        def kind(name: str) -> Any:
-            if name == "labels":
-                return pa.list_(pa.string())
-            if name in self.scores:
-                return pa.float64()
-            return pa.int64() if name in _INTEGERS else pa.string()
-
-        return pa.schema([(name, kind(name)) for name in self.columns])
+    def _schema(self) -> pa.Schema:
+        return pa.schema([(name, column_type(name, self.scores)) for name in self.columns])
 
 
 def _csv(lines: Sequence[Sequence[str]]) -> bytes:
@@ -108,8 +87,7 @@ def _cell(value: Any) -> str:
         return repr(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = ";".join(value)
-    text = value if isinstance(value, str) else _json(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return guarded(value if isinstance(value, str) else _json(value))
 
 
 def _json(value: Any) -> str:

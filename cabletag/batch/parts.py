@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from cabletag.prediction import Prediction
 from cabletag.records import LONGEST_LINE
 from cabletag.tagger import Tagger
 from cabletag.text import Passage, split
+from cabletag.writing import json_line
 
 PART_CHARACTERS = 16_000_000  # a part ends here at the latest
 SCORED_TOGETHER = 512  # passages between two reports of progress
@@ -170,7 +170,7 @@ def _encode(rows: Iterable[Row], scored: Mapping[str, Prediction], layout: Layou
         else:
             rejects.append({"document": record.id, "file": record.file, "line": record.line, "reason": error})
         lines.append(line)
-    return layout.encode(lines), "".join(f"{json.dumps(reject, ensure_ascii=False)}\n" for reject in rejects).encode()
+    return layout.encode(lines), "".join(map(json_line, rejects)).encode()
 
 
 def _count(rows: Iterable[Row], scored: Mapping[str, Prediction]) -> dict[str, Any]:

@@ -19,8 +19,10 @@ from cabletag.batch.outputs import Layout
 from cabletag.batch.parts import BatchOptions, Scored, cut_into_parts, records_of, score_part
 from cabletag.batch.runfolder import REJECTS, ROWS, RunFolder, require_same
 from cabletag.errors import OptionError, OutputError
+from cabletag.formats import SUFFIXES
 from cabletag.tagger import Tagger
 from cabletag.text import split
+from cabletag.writing import check_output
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _check(options: BatchOptions, output: Path) -> None:
         raise OptionError(
             f"expected a known encoding, found '{options.encoding}'; try utf-8 or windows-1252"
         ) from error
-    Layout(output, (), ())
+    check_output(output, suffixes=SUFFIXES)
 
 
 def _fingerprint(files: Iterable[Input], tagger: Tagger, options: BatchOptions) -> dict[str, Any]:

@@ -34,10 +34,9 @@ def annotate_export(
 ) -> None:
     """Draw a sample of an output and write it for a coding tool, with the model's labels filled in and the set-up of the labels."""
     from cabletag.annotation import draw, export
-    from cabletag.codebook import Codebook
     from cabletag.results import Results
 
-    results = Results.open(output, Codebook.load(codebook) if codebook else None)
+    results = Results.open(output, codebook)
     drawn = draw(results, sample, size, seed)
     setup = export(drawn, results.codebook, to, file, output, blind)
     typer.echo(

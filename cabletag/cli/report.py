@@ -25,14 +25,13 @@ def report(
     codebook: CodebookOption = None,
 ) -> None:
     """Write one HTML page of a batch output: shares, charts, passages, what was run, limits. Needs the extra `report`."""
-    from cabletag.codebook import Codebook
     from cabletag.extras import need
 
     need("report", "altair", "vl_convert", "jinja2")
     from cabletag.report import write_report
     from cabletag.results import Results
 
-    results = Results.open(output, Codebook.load(codebook) if codebook else None)
+    results = Results.open(output, codebook)
     found = write_report(results, page, by=by, time=time, evaluation=evaluation, strongest=strongest, title=title)
     counts = f"passages: {found.scored:,}, documents: {found.documents:,}, rejected rows left out: {found.rejected:,}"
     typer.echo(f"{page}: {counts}", err=True)
