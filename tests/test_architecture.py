@@ -34,7 +34,12 @@ INSIDE = {
     ],
     "cli": [{"options"}, {"annotate", "batch", "evaluation", "report", "tagging", "train"}],
     "encoders": [{"cpu", "torch"}],
-    "evaluation": [{"estimators", "gold", "measures"}, {"comparison", "tables", "tally"}, {"shares"}],
+    "evaluation": [
+        {"estimators", "events", "gold"},
+        {"measures", "tally"},
+        {"comparison", "mistakes", "tables"},
+        {"shares"},
+    ],
     "report": [{"overview"}, {"charts"}, {"page"}],
 }
 BASES = {"encoders"}  # packages whose modules build on their __init__

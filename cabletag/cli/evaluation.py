@@ -48,17 +48,18 @@ def evaluate(
 
     from cabletag.extras import need
 
-    need("evaluate", "sklearn", "scipy")
-    from cabletag.evaluation import comparison, tables
-    from cabletag.evaluation.gold import read_gold
+    need("evaluate", "scipy")
+    from cabletag.evaluation import evaluate as measured
+    from cabletag.evaluation import mistakes, read_gold, tables
     from cabletag.tagger import Tagger
+    from cabletag.writing import check_output
 
     tagger = Tagger.from_pretrained(model, threads=threads)
     book = tagger.codebook(codebook)
     passages = read_gold(coded, book, text_column, labels_column, encoding)
     if errors is not None:
-        comparison.check_writable(errors, coded)
-    result, found = comparison.evaluate(
+        check_output(errors, [coded], mistakes.SUFFIXES)
+    result, found = measured(
         tagger,
         book,
         passages,
@@ -70,7 +71,7 @@ def evaluate(
         show_progress=sys.stderr.isatty(),
     )
     if errors is not None:
-        comparison.write_rows(errors, comparison.worst_errors(found, passages, result["thresholds"]))
+        mistakes.write_mistakes(errors, mistakes.worst_errors(found, passages, result["thresholds"]))
     if as_json:
         typer.echo(json.dumps(result, indent=1))
     else:
@@ -100,7 +101,7 @@ def prevalence(
 
     from cabletag.extras import need
 
-    need("evaluate", "sklearn", "scipy", "pyarrow")
+    need("evaluate", "scipy")
     from cabletag.evaluation import shares, tables
 
     result = shares.prevalence(output, evaluation, by, sample, codebook)

@@ -1,12 +1,9 @@
-"""A coded set against the model: every figure with its base, what the correction of shares needs, and the worst errors to read."""
+"""A coded set against the model: every figure with its base, and what the correction of shares needs."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +13,9 @@ from cabletag.codebook import Codebook
 from cabletag.errors import CorpusError, OptionError
 from cabletag.evaluation import gold
 from cabletag.evaluation.estimators import effective_sizes
+from cabletag.evaluation.events import any_of, events, groups
 from cabletag.evaluation.gold import GoldPassage
-from cabletag.evaluation.measures import BINS, SAMPLES, Answers, any_of, calibration, events, groups, measure
+from cabletag.evaluation.measures import BINS, SAMPLES, Answers, calibration, measure
 from cabletag.metrics import LEAST_SUPPORT
 from cabletag.tagger import Tagger
 
@@ -96,6 +94,7 @@ def evaluate(
         "date": datetime.now(UTC).date().isoformat(),
         "cabletag": __version__,
         "model": {"name": tagger.manifest.name, "digest": tagger.manifest.digest},
+        "precision": tagger.precision,
         "codebook": {"id": codebook.id, "version": codebook.version},
         "gold": {
             "sha256": gold.digest(passages),
@@ -125,7 +124,7 @@ def evaluate(
 def _confusion(found: Answers, codebook: Codebook, whole: bool) -> dict[str, dict[str, float]]:
     """Counts over all passages, or over documents, of what the model would give (the voice only to passages it labels)."""
     sets = events(codebook)
-    true, said = (any_of(part, found.labels, sets) for part in (found.gold, _policy(found)))
+    true, said = (any_of(part, found.labels, sets) for part in (found.gold, found.policy))
     codes = np.arange(len(true)) if found.documents is None else np.unique(found.documents, return_inverse=True)[1]
     if whole:
         true, said = (_per_document(part, codes) > 0 for part in (true, said))
@@ -139,15 +138,6 @@ def _confusion(found: Answers, codebook: Codebook, whole: bool) -> dict[str, dic
         sizes = [round(float(np.nan_to_num(size[number])), 2) for size in effective]
         table[event] = {**counts, "positives_effective": sizes[0], "negatives_effective": sizes[1]}
     return table
-
-
-def _policy(found: Answers) -> np.ndarray:
-    """What the model gives, (passages, labels): the voice only to passages that it gives a label."""
-    given = found.given.copy()
-    if found.voice is not None:
-        content = [found.labels.index(label) for label in found.content]
-        given[:, found.labels.index(found.voice)] &= given[:, content].any(axis=1)
-    return given
 
 
 def _per_document(matrix: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -169,60 +159,3 @@ def _by(found: Answers, values: np.ndarray, samples: int) -> Iterator[tuple[str,
         else:
             entry["note"] = f"too few to measure: {support} labels coded, {LEAST_SUPPORT} needed"
         yield str(value), entry
-
-
-def worst_errors(found: Answers, passages: Sequence[GoldPassage], thresholds: dict[str, float]) -> list[dict[str, Any]]:
-    """Every false positive and miss, most confident first; the voice only where both coding and model have a label."""
-    content = [found.labels.index(label) for label in found.content]
-    given = _policy(found)
-    both = np.logical_and(found.gold[:, content].any(axis=1), given[:, content].any(axis=1))
-    rows = []
-    for number, column in zip(*np.nonzero(found.gold != given), strict=True):
-        label, passage = found.labels[column], passages[number]
-        if label == found.voice and not both[number]:
-            continue
-        probability, missed = float(found.scores[number, column]), bool(found.gold[number, column])
-        row = {
-            "error": "miss" if missed else "false positive",
-            "label": label,
-            "probability": round(probability, 4),
-            "threshold": thresholds[label],
-            "confidence": round(1 - probability if missed else probability, 4),
-            "gold": list(passage.labels),
-            "given": [name for name, said in zip(found.labels, given[number], strict=True) if said],
-            "text": passage.text,
-            "place": passage.place,
-        }
-        rows.append({**row, **{key: value for key, value in passage.columns.items() if value and key not in row}})
-    return sorted(rows, key=lambda row: -row["confidence"])
-
-
-def check_writable(path: Path, coded: Path) -> None:
-    """Raise OptionError, before anything is scored, for a file of errors that cannot be written or is the coded set itself."""
-    if path.suffix.lower() not in (".jsonl", ".csv"):
-        raise OptionError(f"expected a file named .jsonl or .csv for the errors, found '{path}'; rename it")
-    if path.resolve() == coded.resolve():
-        raise OptionError(f"{path}: expected another file for the errors, found the coded set itself; name another")
-    if not path.resolve().parent.is_dir():
-        raise OptionError(f"{path}: expected a folder to write the errors in, found none; make it, or name another")
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows as JSON lines or CSV, by suffix; a cell that a spreadsheet would run as a formula gets an apostrophe before it. Raises OptionError."""
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            if path.suffix.lower() == ".jsonl":
-                file.writelines(json.dumps(row) + "\n" for row in rows)
-                return
-            writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)) or ["error"])
-            writer.writeheader()
-            writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    except OSError as error:
-        raise OptionError(
-            f"{path}: expected a file that can be written, found: {error.strerror}; name another"
-        ) from error
-
-
-def _cell(value: Any) -> Any:
-    text = ";".join(value) if isinstance(value, list) else value
-    return "'" + text if isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

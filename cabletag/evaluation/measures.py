@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cabletag.codebook import GROUPS, Codebook
-from cabletag.metrics import LEAST_SUPPORT, calibration_error
+from cabletag.evaluation.events import any_of
+from cabletag.metrics import LEAST_SUPPORT, Interval, average_precision, calibration_error, interval, resamples
 
 SAMPLES = 1000
 BINS = 10
 LEAST_DOCUMENTS = 5  # for an interval over documents
-_BLOCK = 50  # bootstrap samples held in memory at once
-
-Interval = list[float | None] | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,15 @@ class Answers:
         """The labels but for the voice."""
         return tuple(label for label in self.labels if label != self.voice)
 
+    @property
+    def policy(self) -> np.ndarray:
+        """What the model gives, bool (passages, labels): the voice only to passages that it gives a label."""
+        given = self.given.copy()
+        if self.voice is not None:
+            content = [self.labels.index(label) for label in self.content]
+            given[:, self.labels.index(self.voice)] &= given[:, content].any(axis=1)
+        return given
+
 
 def measure(answers: Answers, samples: int = SAMPLES, seed: int = 0, ranking: bool = True) -> dict[str, Any]:
     """Figures overall, per group and per label, each [value, low, high], or None where there is nothing to measure.
@@ -68,7 +74,15 @@ def measure(answers: Answers, samples: int = SAMPLES, seed: int = 0, ranking: bo
     for weights in resamples(len(gold), answers.documents, 0 if few else samples, seed):
         sums.append(np.stack([weights @ part.astype(float) for part in (gold & given, given, gold)]))
         if ranking:
-            areas.append(_areas(weights, gold, answers.scores, base))
+            columns = enumerate(base.T)
+            areas.append(
+                np.column_stack(
+                    [
+                        average_precision(weights[:, rows], gold[rows, label], answers.scores[rows, label])
+                        for label, rows in columns
+                    ]
+                )
+            )
     counts = np.concatenate(sums, axis=1)  # (hits, given, gold) x samples x events
     area = np.concatenate(areas) if ranking else None
 
@@ -85,8 +99,8 @@ def measure(answers: Answers, samples: int = SAMPLES, seed: int = 0, ranking: bo
             "passages": len(gold),
             "micro": figures(names),
             "macro_labels": supported,
-            "macro_f1": _interval(macro.mean(axis=1)) if supported else None,
-            "macro_average_precision": _interval(area[:, columns].mean(axis=1))
+            "macro_f1": interval(macro.mean(axis=1)) if supported else None,
+            "macro_average_precision": interval(area[:, columns].mean(axis=1))
             if supported and area is not None
             else None,
             "any": figures([any_event]),
@@ -96,40 +110,12 @@ def measure(answers: Answers, samples: int = SAMPLES, seed: int = 0, ranking: bo
     for number, label in enumerate(answers.labels):
         labels[label] = {"passages": int(base[:, number].sum()), **figures([label])}
         if area is not None:
-            labels[label]["average_precision"] = _interval(area[:, number])
+            labels[label]["average_precision"] = interval(area[:, number])
     return {
         "overall": several(answers.content, "any_label"),
         "groups": {group: several(names, f"any_{group}") for group, names in answers.groups.items()},
         "labels": labels,
     }
-
-
-def groups(codebook: Codebook) -> dict[str, tuple[str, ...]]:
-    """The ids of each group of the codebook that has labels."""
-    found = {group: tuple(label.id for label in codebook.labels if label.group == group) for group in GROUPS}
-    return {group: names for group, names in found.items() if names}
-
-
-def events(codebook: Codebook) -> dict[str, tuple[str, ...]]:
-    """What is counted of a passage: each label, any content label, and any label of each content group."""
-    several = {f"any_{group}": names for group, names in groups(codebook).items() if group != "voice"}
-    return {**{label: (label,) for label in codebook.ids}, "any_label": codebook.content_ids, **several}
-
-
-def any_of(matrix: np.ndarray, labels: Sequence[str], sets: Mapping[str, Sequence[str]]) -> np.ndarray:
-    """From bool (passages, labels) to bool (passages, sets): whether any label of the set is there."""
-    return np.column_stack([matrix[:, [labels.index(name) for name in names]].any(axis=1) for names in sets.values()])
-
-
-def resamples(size: int, documents: np.ndarray | None, samples: int, seed: int) -> Iterator[np.ndarray]:
-    """Bootstrap weights of `size` passages, in blocks of rows; the first row is the sample itself. Documents are drawn whole."""
-    yield np.ones((1, size))
-    random = np.random.default_rng(seed)
-    codes = np.arange(size) if documents is None else np.unique(documents, return_inverse=True)[1]
-    units = int(codes.max()) + 1
-    for start in range(0, samples, _BLOCK):
-        drawn = random.multinomial(units, np.full(units, 1 / units), size=min(_BLOCK, samples - start))
-        yield drawn[:, codes].astype(float)
 
 
 def calibration(answers: Answers) -> dict[str, Any]:
@@ -157,34 +143,8 @@ def _calibration(answers: Answers, names: Sequence[str]) -> dict[str, Any]:
     return {"pairs": len(scores), "expected_calibration_error": error, "reliability": table}
 
 
-def _areas(weights: np.ndarray, gold: np.ndarray, scores: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Average precision of every label under every row of weights: as scikit-learn's with sample_weight, for many weights at once."""
-    found = np.full((len(weights), scores.shape[1]), np.nan)
-    for column in range(scores.shape[1]):
-        rows = np.flatnonzero(base[:, column])
-        rows = rows[np.argsort(-scores[rows, column], kind="stable")]
-        if not gold[rows, column].any():
-            continue
-        last = np.append(np.diff(scores[rows, column]) != 0, True)  # equal scores are one step
-        picked = weights[:, rows]
-        hits = np.cumsum(picked * gold[rows, column], axis=1)[:, last]
-        said = np.cumsum(picked, axis=1)[:, last]
-        steps = np.diff(hits, axis=1, prepend=0.0)
-        with np.errstate(invalid="ignore"):
-            found[:, column] = (steps * hits / np.maximum(said, 1)).sum(axis=1) / hits[:, -1]
-    return found
-
-
 def _ratios(counts: np.ndarray) -> dict[str, Interval]:
     hits, said, true = counts
     with np.errstate(invalid="ignore"):
         f1 = np.where(true > 0, 2 * hits / (said + true), np.nan)
-        return {"precision": _interval(hits / said), "recall": _interval(hits / true), "f1": _interval(f1)}
-
-
-def _interval(values: np.ndarray) -> Interval:
-    if np.isnan(values[0]):
-        return None
-    drawn = values[1:][~np.isnan(values[1:])]
-    bounds = [round(float(bound), 4) for bound in np.percentile(drawn, [2.5, 97.5])] if len(drawn) else [None, None]
-    return [round(float(values[0]), 4), *bounds]
+        return {"precision": interval(hits / said), "recall": interval(hits / true), "f1": interval(f1)}

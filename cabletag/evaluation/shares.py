@@ -23,8 +23,8 @@ from cabletag.evaluation.estimators import (
     post_stratified,
     rogan_gladen,
 )
+from cabletag.evaluation.events import events
 from cabletag.evaluation.gold import read_gold, require_column
-from cabletag.evaluation.measures import events
 from cabletag.evaluation.tally import Counted, Key, Tally, tally
 
 LEAST_SAMPLED = 30  # coded passages or documents for a share of their own

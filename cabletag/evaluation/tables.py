@@ -21,7 +21,7 @@ def evaluation_tables(result: dict[str, Any]) -> None:
     documents = "" if gold["documents"] is None else f" of {gold['documents']:,} documents"
     console.print(
         f"[bold]{result['model']['name']}[/bold] on {gold['passages']:,} coded passages{documents} (digest {gold['sha256'][:12]}), "
-        f"codebook {result['codebook']['id']} {result['codebook']['version']}"
+        f"codebook {result['codebook']['id']} {result['codebook']['version']}, in {result['precision']}"
     )
     console.print(f"A value and its interval: {method['interval']}, {method['samples']:,} samples.", style="dim")
     if gold["repeated_texts"]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cabletag.errors import CorpusError, DocumentError, OptionError, did_you_mean
-from cabletag.evaluation.measures import any_of
+from cabletag.evaluation.events import any_of
 
 ROWS = 8192  # read at a time
 MOST_VALUES = 1000
