@@ -33,17 +33,24 @@ class CodedPassage:
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of a JSON-lines file, each with its place "file:line". Raises CorpusError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path}: expected a readable JSON-lines file, found: {error}") from error
-    for number, line in enumerate(lines, 1):
+    yield from json_rows(text, path)
+
+
+def json_rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of JSON lines, each with its place; blank lines are passed over. Only "\\n" ends a line: a text may hold U+2028."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
         place = f"{path}:{number}"
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise CorpusError(f"{place}: expected one JSON object a line, found: {error}") from error
+            raise CorpusError(f"{place}: expected one JSON object a line, found: {error}; mend the line") from error
         if not isinstance(row, dict):
-            raise CorpusError(f"{place}: expected a JSON object, found {type(row).__name__}")
+            raise CorpusError(f"{place}: expected a JSON object, found {type(row).__name__}; write one object a line")
         yield place, row
 
 

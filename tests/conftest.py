@@ -69,7 +69,7 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="session")
-def write_output(tmp_path_factory, codebook):
+def write_output(tmp_path_factory, codebook, manifest):
     """Writes rows as an output of `cabletag batch` with its run record; columns that a row lacks get plain values."""
     import csv
     import json
@@ -88,7 +88,7 @@ def write_output(tmp_path_factory, codebook):
     def call(rows, name="out.parquet", version=codebook.version, drop=()):
         full = []
         for number, row in enumerate(rows, 1):
-            labels = row.get("labels", [])
+            labels = row.get("labels") or []
             plain = {
                 "document": "a", "passage": number, "paragraph": None, "marking": None, "start": 0, "end": 9,
                 "text": f"Passage {number}.", "labels": [], "voice": "own" if labels else None, "windows": 1, "status": "ok",
@@ -109,7 +109,7 @@ def write_output(tmp_path_factory, codebook):
         else:
             path.write_text("".join(json.dumps(row) + "\n" for row in full), encoding="utf-8")
         run = {
-            "model": {"name": "fake", "digest": "ab" * 32},
+            "model": {"name": manifest.name, "digest": manifest.digest},
             "codebook": {"id": codebook.id, "version": version, "sha256": codebook.digest},
             "options": {"threshold": None},
             "precision": "f32",

@@ -37,7 +37,7 @@ INSIDE = {
     "evaluation": [
         {"estimators", "events", "gold"},
         {"measures", "tally"},
-        {"comparison", "mistakes", "tables"},
+        {"comparison", "mistakes", "sources", "tables"},
         {"shares"},
     ],
     "report": [{"overview"}, {"charts"}, {"page"}],

@@ -164,7 +164,7 @@ def test_a_quoted_field_may_have_lines_and_quotes(read):
 def test_a_file_without_the_column_is_one_reject_that_suggests_another(read, name):
     raw = table([{"texts": "t"}]) if name.endswith("parquet") else b"texts\nt\nt\n"
     (found,) = read(name, raw)
-    assert (found.line, found.error) == (0, "expected a column 'text', found none; did you mean 'texts'?")
+    assert (found.line, found.error) == (0, "expected the column 'text', found none; did you mean 'texts'?")
 
 
 def test_an_empty_csv_is_a_reject(read):

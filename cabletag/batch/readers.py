@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from cabletag.batch.inputs import Input, Opened
-from cabletag.errors import DocumentError, did_you_mean
+from cabletag.errors import DocumentError, no_column
 from cabletag.records import LONGEST_LINE, decode
 
 LONGEST_FIELD = 10_000_000  # characters of one document
@@ -155,7 +155,7 @@ def _missing(header: Iterable[str], columns: Columns) -> str | None:
     known = tuple(header)
     for name in (columns.text, columns.id, *columns.keep):
         if name is not None and name not in known:
-            return f"expected a column '{name}', found none{did_you_mean(name, known)}"
+            return no_column(name, known)
     return None
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cabletag.codebook import Codebook
-from cabletag.corpus import checked_labels
-from cabletag.errors import CorpusError, did_you_mean
+from cabletag.corpus import checked_labels, json_rows
+from cabletag.errors import CorpusError, no_column
 from cabletag.records import decode
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -67,14 +67,13 @@ def read_table(path: Path, columns: Sequence[str], encoding: str = "utf-8") -> I
             f"{path}: expected a file named .jsonl, .csv or .tsv, found '{path.name}'; convert or rename it"
         )
     text = decode(_bytes(path), str(path), encoding)
-    rows = _table(text, path, DELIMITERS[suffix]) if suffix in DELIMITERS else _json_lines(text, path)
+    rows = _table(text, path, DELIMITERS[suffix]) if suffix in DELIMITERS else json_rows(text, path)
     empty = True
     for place, row in rows:
         empty = False
         for column in columns:
             if column not in row:
-                hint = did_you_mean(column, tuple(map(str, row)))
-                raise CorpusError(f"{place}: expected the column '{column}', found none{hint}")
+                raise CorpusError(f"{place}: {no_column(column, tuple(map(str, row)))}")
         yield place, row
     if empty:
         raise CorpusError(f"{path}: expected coded passages, found none below the header; add some")
@@ -101,8 +100,7 @@ def require_column(passages: Sequence[GoldPassage], column: str) -> None:
     """Raise CorpusError unless every passage has this further column."""
     for passage in passages:
         if column not in passage.columns:
-            hint = did_you_mean(column, tuple(passage.columns)) if passage.columns else "; there is no further column"
-            raise CorpusError(f"{passage.place}: expected the column '{column}', found none{hint}")
+            raise CorpusError(f"{passage.place}: {no_column(column, tuple(passage.columns))}")
 
 
 def digest(passages: Sequence[GoldPassage]) -> str:
@@ -118,20 +116,6 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CorpusError(f"{path}: expected a readable coded set, found: {error.strerror}; check the path") from error
-
-
-def _json_lines(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        place = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise CorpusError(f"{place}: expected one JSON object a line, found: {error}; mend the line") from error
-        if not isinstance(row, dict):
-            raise CorpusError(f"{place}: expected a JSON object, found {type(row).__name__}; write one object a line")
-        yield place, row
 
 
 def _table(text: str, path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any]]]:

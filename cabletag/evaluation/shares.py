@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -11,9 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from cabletag import assets
-from cabletag.codebook import Codebook
-from cabletag.errors import CorpusError, DocumentError, OptionError
 from cabletag.evaluation.estimators import (
     ErrorRates,
     Estimate,
@@ -24,8 +19,9 @@ from cabletag.evaluation.estimators import (
     rogan_gladen,
 )
 from cabletag.evaluation.events import events
-from cabletag.evaluation.gold import read_gold, require_column
-from cabletag.evaluation.tally import Counted, Key, Tally, tally
+from cabletag.evaluation.sources import read_evaluation, read_sample
+from cabletag.evaluation.tally import Tally, tally
+from cabletag.results import Results
 
 LEAST_SAMPLED = 30  # coded passages or documents for a share of their own
 LENGTHS_ALIKE = 1.5  # how many times as long documents may be as the coded ones, on average
@@ -41,8 +37,8 @@ ASSUMES = {
 
 
 def prevalence(
-    output: Path,
-    evaluation: Path | None = None,
+    output: str | Path | Results,
+    evaluation: str | Path | None = None,
     by: str | None = None,
     sample: Path | None = None,
     codebook: Path | None = None,
@@ -53,40 +49,30 @@ def prevalence(
     (and text, which is not compared). A value with LEAST_SAMPLED coded passages takes the sample, others the evaluation, and what has neither stays uncorrected.
     Raises DocumentError, CorpusError, OptionError; OptionError too for an evaluation of another model, codebook or threshold.
     """
-    record = Path(f"{output}.run.json")
-    run = _json(record, "model", "codebook") if record.is_file() else None
-    measured = _evaluation(evaluation, output, run) if evaluation else None
-    book = _codebook(codebook, run or measured)
-    sets = events(book)
-    coded = _sample(sample, book) if sample else None
-    counted = Counted(book.ids, sets, book.voice_id)
-    parts, errors = tally(output, counted, by, coded, measured and measured["thresholds"])
-    whole = reduce(add, parts.values())
-    notes = _notes(whole, list(sets).index("any_label"))
-    found = {"all": _shares(whole, list(sets), measured, coded is not None)}
-    values = (
-        {value: _shares(parts[value], list(sets), measured, coded is not None) for value in sorted(parts)}
-        if by is not None
-        else {}
-    )
-    used = {
-        entry[unit]["method"]
-        for part in (*found.values(), *values.values())
-        for entry in part["labels"].values()
-        for unit in entry
-    }
+    results = Results.open(output, codebook)
+    measured = read_evaluation(evaluation, results) if evaluation else None
+    coded = read_sample(sample, results.codebook) if sample else None
+    parts, rejected = tally(results, by, coded, measured and measured["thresholds"])
+    whole, names = reduce(add, parts.values()), list(events(results.codebook))
+    found = _shares(whole, names, measured, coded is not None)
+    values = {value: _shares(parts[value], names, measured, coded is not None) for value in sorted(parts) if by}
+    shown = [
+        entry for part in (found, *values.values()) for units in part["labels"].values() for entry in units.values()
+    ]
+    used = {entry["method"] for entry in shown}
     return {
         "kind": "cabletag prevalence 1",
-        "output": output.name,
-        "codebook": {"id": book.id, "version": book.version},
-        "model": run and {"digest": run["model"]["digest"]},
-        "evaluation": measured and {name: measured[name] for name in ("date", "model", "gold")},
-        "rows_in_error": errors,
+        "output": results.path.name,
+        "codebook": {"id": results.codebook.id, "version": results.codebook.version},
+        "model": results.run["model"],
+        "precision": results.run["precision"],
+        "evaluation": measured and {name: measured[name] for name in ("date", "model", "precision", "gold")},
+        "rows_rejected": rejected,
         "coded_passages": len(coded or {}),
         "interval": 0.95,
         "assumes": {method: text for method, text in ASSUMES.items() if method in used},
-        "notes": notes,
-        **found,
+        "notes": _notes(whole, names.index("any_label")),
+        "all": found,
         "by": {"column": by, "values": values} if by is not None else None,
     }
 
@@ -209,73 +195,6 @@ def _notes(whole: Tally, any_label: int) -> list[str]:
     ]
 
 
-def _rates(counts: Mapping[str, float]) -> ErrorRates:
+def _rates(counts: dict[str, float]) -> ErrorRates:
     tp, fp, fn, tn = (int(counts[name]) for name in ("tp", "fp", "fn", "tn"))
     return ErrorRates(tp, tp + fn, tn, tn + fp, counts["positives_effective"], counts["negatives_effective"])
-
-
-def _sample(path: Path, book: Codebook) -> dict[Key, frozenset[str]]:
-    passages = read_gold(path, book, text_column=None)
-    for column in ("document", "passage"):
-        require_column(passages, column)
-    found: dict[Key, frozenset[str]] = {}
-    for passage in passages:
-        key = (passage.columns["document"], passage.columns["passage"])
-        if key in found:
-            raise CorpusError(
-                f"{passage.place}: expected each passage once, found document '{key[0]}' passage {key[1]} again; keep one"
-            )
-        found[key] = frozenset(passage.labels)
-    return found
-
-
-def _evaluation(path: Path, output: Path, run: dict[str, Any] | None) -> dict[str, Any]:
-    found = _json(path, "confusion", "document_confusion", "thresholds", "model", "codebook", "gold", "date")
-    if run is None:
-        raise DocumentError(
-            f"{output}.run.json: expected the record that `cabletag batch` writes, found none; without it nobody can tell that output and "
-            "evaluation are of one model"
-        )
-    for what, here, there in (
-        ("model", run["model"]["digest"], found["model"]["digest"]),
-        ("codebook", _codebook_name(run), _codebook_name(found)),
-    ):
-        if here != there:
-            raise OptionError(
-                f"{path}: expected an evaluation of the output's {what} ({here[:40]}), found one of {there[:40]}; evaluate the same {what} anew"
-            )
-    return found
-
-
-def _codebook_name(record: Mapping[str, Any]) -> str:
-    return f"{record['codebook']['id']} {record['codebook']['version']}"
-
-
-def _codebook(path: Path | None, record: dict[str, Any] | None) -> Codebook:
-    """The codebook given, or the shipped one that the record names, in the same version."""
-    shipped = assets.codebook_file(record["codebook"]["id"]) if record else assets.codebook_file()
-    if path is None and not shipped.is_file():
-        raise OptionError(f"expected a shipped codebook, found '{shipped.parent.name}'; name its file with --codebook")
-    book = Codebook.load(path or shipped)
-    if record and _codebook_name(record) != f"{book.id} {book.version}":
-        raise OptionError(
-            f"expected codebook {_codebook_name(record)} as in the output, found {book.id} {book.version}; name the right file with --codebook"
-        )
-    return book
-
-
-def _json(path: Path, *needed: str) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DocumentError(
-            f"{path}: expected a readable JSON file, found: {error.strerror}; check the path"
-        ) from error
-    except ValueError as error:
-        raise DocumentError(f"{path}: expected JSON, found: {error}; write the file anew") from error
-    missing = [name for name in needed if not isinstance(found, dict) or name not in found]
-    if missing:
-        raise DocumentError(
-            f"{path}: expected '{missing[0]}' in it, found none; it is not the file that cabletag writes"
-        )
-    return dict(found)

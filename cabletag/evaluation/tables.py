@@ -78,11 +78,12 @@ def prevalence_tables(result: dict[str, Any]) -> None:
     whole = result["all"]
     console.print(
         Text(
-            f"{result['output']}: {whole['passages']:,} passages of {whole['documents']:,} documents, codebook {result['codebook']['id']} {result['codebook']['version']}"
+            f"{result['output']}: {whole['passages']:,} passages of {whole['documents']:,} documents, codebook {result['codebook']['id']} {result['codebook']['version']}, "
+            f"in {result['precision']}"
         )
     )
-    if result["rows_in_error"]:
-        console.print(f"{result['rows_in_error']:,} rows in error are left out.", style="dim")
+    if result["rows_rejected"]:
+        console.print(f"{result['rows_rejected']:,} rejected rows are left out.", style="dim")
     table = _share_table("label")
     for label, entry in whole["labels"].items():
         _add(table, label, entry)
