@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cabletag.errors import OptionError
-from cabletag.report.overview import MOST_GROUPS, SHOWN_GROUPS, Share, overview
-from cabletag.results import Results
+from cabletag.report.overview import SHOWN_GROUPS, Share, overview
+from cabletag.results import MOST_VALUES, Results
 
 
 def test_interval_is_wilsons():
@@ -124,4 +124,4 @@ def test_small_groups_are_put_together(write_output):
 
 def test_column_with_too_many_values_is_told(write_output):
     with pytest.raises(OptionError, match="choose a coarser one"):
-        overview(Results.open(write_output([{"key": str(number)} for number in range(MOST_GROUPS + 1)])), by="key")
+        overview(Results.open(write_output([{"key": str(number)} for number in range(MOST_VALUES + 1)])), by="key")

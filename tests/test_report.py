@@ -126,19 +126,6 @@ def test_output_of_rejected_rows_only_gives_a_page(write_output, tmp_path):
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 
-def test_evaluation_is_shown_with_its_base(write_output, tmp_path):
-    file = tmp_path / "e.json"
-    file.write_text(
-        '{"passages": 321, "labels": {"sovereignty": {"support": 12, "precision": 0.5, "recall": 0.25, "f1": [0.33, 0.2, 0.4]}}}'
-    )
-    write_report(write_output([{}]), tmp_path / "r.html", evaluation=file)
-    assert re.search(
-        r"Measured on 321 coded.*<td>12</td>\s*<td>0.50</td><td>0.25</td><td>0.33</td>",
-        (tmp_path / "r.html").read_text(),
-        re.DOTALL,
-    )
-
-
 def test_file_that_is_no_evaluation_is_told(write_output, tmp_path):
     (tmp_path / "e.json").write_text("[]")
     with pytest.raises(DocumentError, match="expected the JSON of `cabletag evaluate`"):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from cabletag.errors import OptionError
 from cabletag.results import Results
@@ -61,8 +60,7 @@ def _nearest(results: Results, size: int) -> np.ndarray:
     thresholds = _thresholds(results)
     near: list[list[tuple[float, int]]] = [[] for _ in results.labels]
     start = 0
-    for batch in results.batches(["status", *(f"p_{label}" for label in results.labels)]):
-        scored = batch.filter(pc.equal(batch["status"], "ok"))
+    for scored, _ in results.scored(results.scores):
         for number, label in enumerate(results.labels):
             if np.isnan(thresholds[number]):
                 continue
@@ -84,8 +82,7 @@ def _nearest(results: Results, size: int) -> np.ndarray:
 def _thresholds(results: Results) -> np.ndarray:
     """Where each label begins in this output: halfway between the highest probability without and the lowest with it."""
     without, given_from = np.zeros(len(results.labels)), np.full(len(results.labels), np.nan)
-    for batch in results.batches(["status", "labels", *(f"p_{label}" for label in results.labels)]):
-        scored = batch.filter(pc.equal(batch["status"], "ok"))
+    for scored, _ in results.scored(["labels", *results.scores]):
         given = results.given(scored) == 1
         for number, label in enumerate(results.labels):
             scores = scored[f"p_{label}"].to_numpy(zero_copy_only=False)
@@ -97,11 +94,10 @@ def _thresholds(results: Results) -> np.ndarray:
 
 def _fetch(results: Results, chosen: np.ndarray) -> tuple[dict[str, Any], ...]:
     """The rows of these numbers, counted over scored passages, in the order given."""
-    columns = ["document", "passage", "text", "labels", "voice", "status", *(f"p_{label}" for label in results.labels)]
+    columns = ["document", "passage", "text", "labels", "voice", *results.scores]
     found: dict[int, dict[str, Any]] = {}
     start = 0
-    for batch in results.batches(columns):
-        scored = batch.filter(pc.equal(batch["status"], "ok"))
+    for scored, _ in results.scored(columns):
         for number in chosen[(chosen >= start) & (chosen < start + scored.num_rows)]:
             found[int(number)] = scored.slice(int(number) - start, 1).to_pylist()[0]
         start += scored.num_rows

@@ -19,7 +19,13 @@ def report(
     time: Annotated[
         str | None, typer.Option(help="Show change over the dates of this kept column.", metavar="COLUMN")
     ] = None,
-    evaluation: Annotated[Path | None, typer.Option(help="The JSON of `cabletag evaluate`.", metavar="FILE")] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            help="The JSON of `cabletag evaluate --json`; adds its figures and shares corrected by them.",
+            metavar="FILE",
+        ),
+    ] = None,
     strongest: Annotated[int, typer.Option(help="Passages to show per label, 0 to 100.")] = 5,
     title: Annotated[str | None, typer.Option(help="The title of the page.")] = None,
     codebook: CodebookOption = None,
@@ -28,6 +34,8 @@ def report(
     from cabletag.extras import need
 
     need("report", "altair", "vl_convert", "jinja2")
+    if evaluation is not None:
+        need("evaluate", "scipy")
     from cabletag.report import write_report
     from cabletag.results import Results
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cabletag.errors import OptionError
-from cabletag.results import Results
+from cabletag.evaluation.estimators import wilson
+from cabletag.report.shown import Lot, Shown, keep_strongest
+from cabletag.results import NO_VALUE, Results
 
-MOST_GROUPS = 1_000
 SHOWN_GROUPS = 12
 MONTHS_SHOWN = 36
-NO_VALUE = "(no value)"
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?!\d)")
 _PLACE = ("document", "passage", "paragraph", "start", "end", "text", "labels", "voice", "evidence")
 
@@ -38,22 +34,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Lower and upper bound, 0 to 1."""
-        if not self.base:
-            return float("nan"), float("nan")
-        z = NormalDist().inv_cdf(0.975)
-        middle = (self.value + z * z / (2 * self.base)) / (1 + z * z / self.base)
-        half = z * ((self.value * (1 - self.value) + z * z / (4 * self.base)) / self.base) ** 0.5
-        half /= 1 + z * z / self.base
-        return max(middle - half, 0.0), min(middle + half, 1.0)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One passage to be shown: its row, its probabilities, and why it was chosen: a label it is strong in, or "" for by lot."""
-
-    row: Mapping[str, Any]
-    scores: Mapping[str, float]
-    reason: str
+        return wilson(self.value, self.base) if self.base else (float("nan"), float("nan"))
 
 
 @dataclass
@@ -104,12 +85,11 @@ def overview(
         pairs=np.zeros((size, size), dtype=np.int64),
         strongest={label: [] for label in results.labels},
     )
-    documents, lot = _Documents(size), _Lot(drawn, np.random.default_rng(seed))
+    documents, lot = _Documents(size), Lot(drawn, np.random.default_rng(seed))
     kept = [column for column in dict.fromkeys((by, time)) if column]
-    fixed = [column for column in (*_PLACE, "status") if column in results.columns]
-    for batch in results.batches([*fixed, *kept, *(f"p_{label}" for label in results.labels)]):
-        scored = batch.filter(pc.equal(batch["status"], "ok"))
-        found.rejected += batch.num_rows - scored.num_rows
+    fixed = [column for column in _PLACE if column in results.columns]
+    for scored, rejected in results.scored([*fixed, *kept, *results.scores]):
+        found.rejected += rejected
         if not scored.num_rows:
             continue
         given = results.given(scored)
@@ -117,21 +97,16 @@ def overview(
         found.scored += len(given)
         found.any_passages += int(given.any(axis=1).sum())
         found.passage_counts += wide.sum(axis=0)
-        found.attributed += wide[
-            pc.equal(scored["voice"], "attributed").fill_null(False).to_numpy(zero_copy_only=False)
-        ].sum(axis=0)
+        found.attributed += wide[results.attributed(scored)].sum(axis=0)
         found.pairs += wide.T @ wide
         documents.add(scored["document"], given)
         if by:
             _add(found.groups, scored[by], wide)
-            if len(found.groups) > MOST_GROUPS:
-                raise OptionError(
-                    f"{results.path}: expected a column of at most {MOST_GROUPS:,} different values for --by, found more in '{by}'; choose a coarser one"
-                )
+            results.few_values(tuple(found.groups), by)
         if time:
             found.undated += _add_time(found.times, scored[time], wide)
         for number, label in enumerate(results.labels):
-            _keep_strongest(found.strongest[label], scored, given[:, number], label, results.labels, strongest)
+            keep_strongest(found.strongest[label], scored, given[:, number], label, results.labels, strongest)
         lot.draw(scored, given, results.labels)
     found.drawn = lot.passages()
     found.documents, found.any_documents, found.document_counts = documents.counts()
@@ -167,53 +142,6 @@ def _merged(keys: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray
     keys, given = keys[order], given[order]
     first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     return keys[first], np.bitwise_or.reduceat(given, first, axis=0)
-
-
-class _Lot:
-    """A sample of the tagged passages by lot: each gets a random number, and the smallest are kept (reservoir sampling)."""
-
-    def __init__(self, size: int, rng: np.random.Generator) -> None:
-        self._size, self._rng = size, rng
-        self._kept: list[tuple[float, Shown]] = []
-
-    def draw(self, batch: pa.RecordBatch, given: np.ndarray, labels: Sequence[str]) -> None:
-        numbers = self._rng.random(batch.num_rows)
-        numbers[~given.any(axis=1)] = 2.0
-        for row in np.argsort(numbers)[: self._size]:
-            if numbers[row] < 1.0:
-                self._kept.append((float(numbers[row]), _shown(batch, int(row), labels, "")))
-        self._kept = sorted(self._kept, key=lambda item: item[0])[: self._size]
-
-    def passages(self) -> list[Shown]:
-        return [shown for _, shown in self._kept]
-
-
-def _keep_strongest(
-    best: list[Shown], batch: pa.RecordBatch, carried: np.ndarray, label: str, labels: Sequence[str], size: int
-) -> None:
-    """Merge a batch into the `size` most probable distinct texts of a label; the earlier row wins a tie."""
-    if not size:
-        return
-    scores = batch[f"p_{label}"].to_numpy(zero_copy_only=False)
-    floor = best[-1].scores[label] if len(best) == size else -1.0
-    rows = np.flatnonzero((carried == 1) & (scores > floor))
-    for row in rows[np.argsort(-scores[rows], kind="stable")]:
-        if len(best) == size and scores[row] <= best[-1].scores[label]:
-            return
-        shown = _shown(batch, int(row), labels, label)
-        same = [
-            other for other in best if other.row.get("text") is not None and other.row["text"] == shown.row.get("text")
-        ]
-        if same and same[0].scores[label] >= shown.scores[label]:
-            continue
-        best[:] = sorted(
-            [other for other in best if other not in same] + [shown], key=lambda item: -item.scores[label]
-        )[:size]
-
-
-def _shown(batch: pa.RecordBatch, number: int, labels: Sequence[str], reason: str) -> Shown:
-    row = batch.slice(number, 1).to_pylist()[0]
-    return Shown(row, {label: row[f"p_{label}"] for label in labels}, reason)
 
 
 def _add(groups: dict[str, np.ndarray], column: pa.Array, given: np.ndarray) -> None:

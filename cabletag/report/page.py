@@ -14,15 +14,19 @@ from typing import Any
 
 from cabletag import __version__
 from cabletag.assets import DEFAULT_MODEL
-from cabletag.errors import DocumentError, OptionError
+from cabletag.errors import OptionError
+from cabletag.evaluation import prevalence
+from cabletag.evaluation.sources import read_evaluation
 from cabletag.report import charts
-from cabletag.report.overview import Overview, Share, Shown, overview
+from cabletag.report.overview import Overview, Share, overview
+from cabletag.report.shown import Shown
 from cabletag.results import Results
 from cabletag.writing import write_text
 
 MOST_STRONGEST = 100
 PANELS = 12
-LONGEST_TEXT = 5_000
+LONGEST_TEXT = 5_000  # characters
+LONGEST_FACT = 2_000
 SHARES = "Share of passages and documents per label"
 
 
@@ -38,13 +42,13 @@ def write_report(
 ) -> Overview:
     """Write the page of a batch output; gives the numbers that it shows.
 
-    `by` and `time` are kept columns; `evaluation` is the JSON of `cabletag evaluate`; `strongest` passages are shown per label.
-    Needs the extra `report`. Raises OptionError for a wrong option and DocumentError for a file that is no output.
+    `by` and `time` are kept columns; `evaluation` is the JSON of `cabletag evaluate --json`, by which shares are corrected;
+    `strongest` passages are shown per label. Needs the extra `report`, and `evaluate` for an evaluation. Raises OptionError for a wrong option and DocumentError for a file that is no output.
     """
     if not 0 <= strongest <= MOST_STRONGEST:
         raise OptionError(f"expected --strongest between 0 and {MOST_STRONGEST}, found {strongest}")
-    results = output if isinstance(output, Results) else Results.open(output)
-    measured = _evaluation(Path(evaluation), results) if evaluation is not None else None
+    results = Results.open(output)
+    measured = _measured(Path(evaluation), results) if evaluation is not None else None
     found = overview(results, by, time, strongest)
     text = render(results, found, by, time, measured, strongest, title)
     write_text(page, text, [results.path])
@@ -85,6 +89,15 @@ def render(
         has_text="text" in results.columns, has_evidence="evidence" in results.columns,
         facts=_facts(results), today=datetime.date.today().isoformat(), version=__version__,
     )  # fmt: skip
+
+
+def _measured(path: Path, results: Results) -> dict[str, Any]:
+    """What an evaluation says of each content label, and the shares of passages corrected by it."""
+    found, corrected = read_evaluation(path, results), prevalence(results, path)
+    entries = {
+        label: (found["labels"][label], corrected["all"]["labels"][label]["passages"]) for label in results.labels
+    }
+    return {"file": path.name, "evaluation": found, "entries": entries, "assumes": list(corrected["assumes"].values())}
 
 
 def _panels(
@@ -145,53 +158,19 @@ def _pieces(shown: Shown) -> list[tuple[str, str]]:
 
 def _facts(results: Results) -> list[tuple[str, str]]:
     """What was run, as name and value, flat."""
-    facts: list[tuple[str, str]] = [
-        ("output", results.path.name),
-        ("codebook file", f"SHA-256 {results.codebook.digest}"),
-    ]
-    for part in ("model", "codebook", "options", "inputs", "versions", "counts"):
-        value = results.run[part]
+    facts: list[tuple[str, Any]] = [("output name", results.path.name)]
+    for part, value in results.run.items():
         entries = value.items() if isinstance(value, dict) else [("", value)]
-        for key, entry in entries:
-            text = (
-                entry if isinstance(entry, str) else "none" if entry is None else json.dumps(entry, ensure_ascii=False)
-            )
-            facts.append(
-                (
-                    f"{part} {key}".strip(),
-                    text if len(text) <= 2000 else f"{text[:2000]} … (cut here; whole in the run record)",
-                )
-            )
-    return facts
+        facts += [(f"{part} {key}".strip(), entry) for key, entry in entries]
+    return [(name, _cut(_told(value))) for name, value in facts]
 
 
-def _evaluation(path: Path, results: Results) -> dict[str, Any]:
-    """Per label support, precision, recall and F1 from the JSON of `cabletag evaluate`."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        labels = {
-            label: {
-                "support": int(entry["support"]),
-                **{key: _first(entry[key]) for key in ("precision", "recall", "f1")},
-            }
-            for label, entry in raw["labels"].items()
-        }
-        return {
-            "passages": int(raw["passages"]),
-            "labels": {label: labels[label] for label in results.labels if label in labels},
-            "file": path.name,
-        }
-    except OSError as error:
-        raise DocumentError(f"{path}: expected the JSON of `cabletag evaluate`, found: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DocumentError(
-            f"{path}: expected the JSON of `cabletag evaluate` with passages and labels, found another file; make it with --json"
-        ) from error
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _first(value: Any) -> float:
-    """A measure given alone or with its interval behind it."""
-    return float(value[0] if isinstance(value, list) else value)
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} … (cut here; whole in the run record)"
 
 
 def _percent(value: float) -> str:
