@@ -72,7 +72,7 @@ def checked_labels(row: dict[str, Any], codebook: Codebook, place: str) -> tuple
 
 
 def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
-    """Coded passages with their text: {id, text, labels} and, if known, genre, brief or source_path, sure, coding."""
+    """Coded passages with their text: {id, text, labels} and, if known, genre, sure, coding, and brief, source_path or document."""
     found: dict[str, CodedPassage] = {}
     for place, row in read_rows(path):
         key = _field(row, "id", str, place)
@@ -83,7 +83,7 @@ def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
             text=_field(row, "text", str, place),
             labels=checked_labels(row, codebook, place),
             genre=str(row.get("genre", "unknown")),
-            document=str(row.get("brief") or row.get("source_path") or key),
+            document=str(row.get("brief") or row.get("source_path") or row.get("document") or key),
             sure=bool(row.get("sure", True)),
             coding=row.get("coding") or {},
         )

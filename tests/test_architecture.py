@@ -23,7 +23,7 @@ LAYERS = [
     {"cli"},
 ]
 INSIDE = {
-    "annotation": [{"agreement", "sampling"}, {"tools"}],
+    "annotation": [{"agreement", "sampling"}, {"tasks"}, {"codings"}],
     "batch": [
         {"ahead", "inputs", "outputs", "runfolder"},
         {"readers"},

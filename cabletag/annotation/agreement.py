@@ -32,6 +32,8 @@ class CodedItem:
     """One passage with the labels of each of its coders, the model's labels and the design of its sample."""
 
     id: str
+    document: str
+    passage: int
     text: str
     by_coder: Mapping[str, Sequence[str]]
     model: Sequence[str]
@@ -65,6 +67,8 @@ def corpus_row(item: CodedItem, codebook: Codebook) -> dict[str, Any]:
     """A row of a coded corpus: `sure` where all coders agree, `coding` with each coder's labels, `sample` as it was drawn."""
     return {
         "id": item.id,
+        "document": item.document,
+        "passage": item.passage,
         "text": item.text,
         "labels": list(settle(item.by_coder, codebook)),
         "coder": ", ".join(sorted(item.by_coder)),
