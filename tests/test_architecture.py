@@ -26,9 +26,12 @@ INSIDE = {
     "annotation": [{"agreement", "sampling"}, {"tasks"}, {"codings"}],
     "batch": [
         {"ahead", "inputs", "outputs", "runfolder"},
+        {"opened"},
+        {"lines"},
         {"readers"},
         {"rows"},
         {"parts"},
+        {"engines"},
         {"scorer"},
         {"progress", "distributed"},
     ],

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cabletag.assets import MODELS
+from cabletag.batch.engines import Job
 from cabletag.batch.inputs import STANDARD_INPUT, Input, readable
+from cabletag.batch.lines import WIDE_MARKS
 from cabletag.batch.outputs import Layout
 from cabletag.batch.parts import BatchOptions, Scored, cut_into_parts, records_of, score_part
-from cabletag.batch.readers import WIDE_MARKS
-from cabletag.batch.scorer import Job
 from cabletag.errors import CabletagError, DocumentError, ModelError, OptionError, OutputError
 from cabletag.manifest import Manifest
 from cabletag.tagger import Tagger
@@ -48,7 +48,7 @@ class OnRay:
                 )
 
     def score(self, job: Job) -> Iterator[Scored]:
-        """See cabletag.batch.scorer.Engine. The position of a part is its slice, and how many parts of that slice are done with it."""
+        """See cabletag.batch.Engine. The position of a part is its slice, and how many parts of that slice are done with it."""
         import ray
 
         slices = slices_of(job.files, job.options.encoding)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,14 +10,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
-from cabletag.batch.inputs import Input, Opened
+from cabletag.batch.inputs import Input
+from cabletag.batch.lines import LONGEST_FIELD, LONGEST_ROW, Line, read_lines
+from cabletag.batch.opened import Opened
 from cabletag.errors import DocumentError, no_column
 from cabletag.records import LONGEST_LINE, decode
 
-LONGEST_FIELD = 10_000_000  # characters of one document
-LONGEST_ROW = 2 * LONGEST_FIELD  # characters of one line of a file
 PARQUET_ROWS = 256  # rows decoded at a time
-WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
@@ -39,53 +36,26 @@ class Row(NamedTuple):
     error: str | None = None
 
 
-class _Line(NamedTuple):
-    number: int
-    text: str
-    error: str | None = None
-
-
 def read_rows(item: Input, opened: Opened, columns: Columns, encoding: str) -> Iterator[Row]:
     """The rows of an open input, by its kind. What a broken stream raises is left to the caller."""
     if item.kind == "parquet":
         return _parquet_rows(opened, columns, item.slice)
     if item.kind in ("text", "markdown"):
         return _text_rows(item, opened, columns, encoding)
-    lines = _lines(opened, encoding, item.lines_before)
+    lines = read_lines(opened, encoding, item.lines_before)
     return _json_rows(lines) if item.kind == "jsonl" else _csv_rows(lines, "\t" if item.kind == "tsv" else ",", columns)
 
 
-# ---- lines of text
+# ---- JSON lines
 
 
-def _lines(opened: Opened, encoding: str, number: int = 0) -> Iterator[_Line]:
-    """Lines with their end, numbered from 1, or after `number`. One that is too long is skipped unread, and says so."""
-    stream: Any = opened.stream
-    encoding = WIDE_MARKS.get(stream.peek(2)[:2], encoding)
-    # bytes that are not of the encoding become lone surrogates, which are told by value: one bad byte costs one row
-    reader = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="\n")
-    try:
-        while line := reader.readline(LONGEST_ROW + 1):
-            number += 1
-            if len(line) <= LONGEST_ROW:
-                yield _Line(number, line.removeprefix("\ufeff") if number == 1 else line)
-                continue
-            length = len(line)
-            while line and not line.endswith("\n"):
-                line = reader.readline(LONGEST_LINE)
-                length += len(line)
-            yield _Line(number, "", f"expected rows of at most {LONGEST_ROW:,} characters, found {length:,}")
-    finally:
-        reader.detach()  # else it closes the file when it is dropped
-
-
-def _json_rows(lines: Iterable[_Line]) -> Iterator[Row]:
+def _json_rows(lines: Iterable[Line]) -> Iterator[Row]:
     for line in lines:
         if line.error or line.text.strip():
             yield Row(line.number, error=line.error) if line.error else _json_row(line)
 
 
-def _json_row(line: _Line) -> Row:
+def _json_row(line: Line) -> Row:
     try:
         row = json.loads(line.text.rstrip(), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -105,7 +75,7 @@ def _no_constant(name: str) -> None:
 # ---- CSV and TSV
 
 
-def _csv_rows(lines: Iterator[_Line], delimiter: str, columns: Columns) -> Iterator[Row]:
+def _csv_rows(lines: Iterator[Line], delimiter: str, columns: Columns) -> Iterator[Row]:
     parsed = _parsed(lines, delimiter)
     number, header, error = next(parsed, (0, [], None))
     if error or not header:
@@ -120,15 +90,15 @@ def _csv_rows(lines: Iterator[_Line], delimiter: str, columns: Columns) -> Itera
         yield Row(number, error=error) if error else Row(number, dict(zip(header, fields, strict=True)))
 
 
-def _parsed(lines: Iterator[_Line], delimiter: str) -> Iterator[tuple[int, list[str], str | None]]:
+def _parsed(lines: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[str], str | None]]:
     """Line, fields and error of each CSV record (RFC 4180, read strictly).
 
     A quote that is never closed would swallow all rows after it: where a record cannot be read, only its first line is given
     up, and reading goes on with the next.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ROW))
-    again: deque[_Line] = deque()
-    taken: list[_Line] = []
+    again: deque[Line] = deque()
+    taken: list[Line] = []
 
     def feed() -> Iterator[str]:
         while line := again.popleft() if again else next(lines, None):

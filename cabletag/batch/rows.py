@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cabletag.batch.inputs import Input, Opened, broken_stream_errors, readable
-from cabletag.batch.readers import LONGEST_FIELD, Columns, Row, kind_of, read_rows
+from cabletag.batch.inputs import Input, readable
+from cabletag.batch.lines import LONGEST_FIELD
+from cabletag.batch.opened import Opened, broken_stream_errors
+from cabletag.batch.readers import Columns, Row, kind_of, read_rows
 from cabletag.records import LONGEST_LINE
 
 _NOT_UNICODE = re.compile("[\ud800-\udfff]")

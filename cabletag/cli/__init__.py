@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -41,9 +43,17 @@ def _root(
 
 
 def main() -> None:
-    """Entry point: one line on standard error and an exit code for every expected error."""
+    """Entry point: one line on standard error and an exit code for every expected error; quiet where a pipe is closed."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except CabletagError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_code) from None
+    except (SystemExit, BrokenPipeError) as end:
+        if isinstance(end, BrokenPipeError) or isinstance(end.__context__, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to be written goes nowhere
+            raise SystemExit(0) from None
+        raise
