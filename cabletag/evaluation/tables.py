@@ -12,6 +12,7 @@ from rich.text import Text
 from cabletag.evaluation.measures import LEAST_DOCUMENTS
 
 _MOST_VALUES = 30
+UNITS = ("passages", "documents")
 
 
 def evaluation_tables(result: dict[str, Any]) -> None:
@@ -93,35 +94,30 @@ def prevalence_tables(result: dict[str, Any]) -> None:
         for label, entry in whole["labels"].items():
             if not entry["passages"]["tagged"]:
                 continue
-            table = _share_table(result["by"]["column"], "passages", "documents", title=label)
+            table = _share_table(result["by"]["column"], title=label)
             for value, part in values.items():
-                _add(table, value, part["labels"][label], f"{part['passages']:,}", f"{part['documents']:,}")
+                _add(table, value, part["labels"][label], part)
             console.print(table)
     for text in (*result["notes"], *result["assumes"].values(), *_problems(whole)):
         console.print(Text(text, style="dim"))
 
 
-def _share_table(first: str, *bases: str, title: str | None = None) -> Table:
-    table = _table(
-        first,
-        *bases,
-        "tagged",
-        "as tagged",
-        "corrected passages (95%)",
-        "tagged",
-        "as tagged",
-        "corrected documents (95%)",
-    )
-    table.title = title
+def _share_table(first: str, title: str | None = None) -> Table:
+    units = [(f"{unit}\ntagged", "share", "corrected\n(95%)") for unit in UNITS]
+    table = _table(first, *units[0], *units[1])
+    table.title, table.show_edge = title, False  # all of it in 80 columns
+    for column in table.columns[1:]:
+        column.no_wrap = True
     return table
 
 
-def _add(table: Table, name: str, entry: dict[str, Any], *bases: str) -> None:
+def _add(table: Table, name: str, entry: dict[str, Any], sizes: dict[str, Any] | None = None) -> None:
     cells = []
-    for unit in ("passages", "documents"):
+    for unit in UNITS:
         found = entry[unit]
-        cells += [f"{found['tagged']:,}", f"{found['share_tagged']:.2%}", _share(found["corrected"])]
-    table.add_row(Text(name), *bases, *cells)
+        tagged = f"{found['tagged']:,}" + (f"\nof {sizes[unit]:,}" if sizes else "")
+        cells += [tagged, _percent(found["share_tagged"]), _share(found["corrected"])]
+    table.add_row(Text(name), *cells)
 
 
 def _problems(whole: dict[str, Any]) -> list[str]:
@@ -158,4 +154,11 @@ def _value(interval: list[float] | None) -> str:
 
 
 def _share(interval: list[float] | None) -> str:
-    return "–" if interval is None else "{:.2%} {:.2%}–{:.2%}".format(*interval)
+    if interval is None:
+        return "–"
+    share, low, high = map(_percent, interval)
+    return f"{share}\n{low[:-1]}–{high[:-1]}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}" if 0 < share < 0.01 else f"{share:.1%}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from textwrap import wrap
 from typing import Any
 
@@ -23,43 +24,33 @@ def shares_chart(
     """Per label the share of passages (dot) and of documents (diamond), with 95% intervals, as SVG `width` pixels wide."""
     import altair as alt
 
-    kinds = (("passages", overview.passages), ("documents", overview.in_documents))
+    kinds = {"passages": overview.passages, "documents": overview.in_documents}
     narrow = width < 500
     room = 150 if narrow else 270  # for the labels
     lines = {label: "\n".join(wrap(names[label], 21 if narrow else 60)) for label in order}
-    rows = [{"label": lines[label], **_row(of(label)), "of": kind} for label in order for kind, of in kinds]
+    rows = [{"at": lines[label], **_row(of(label)), "of": kind} for label in order for kind, of in kinds.items()]
+    axis = _axis(
+        labelExpr="split(datum.value, '\\n')",
+        labelLineHeight=13,
+        labelLimit=280,
+        minExtent=room,
+        maxExtent=room,
+        grid=True,
+    )
+    colours = alt.Scale(domain=list(kinds), range=[BLUE, ORANGE])
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y(
-            "label:N",
-            sort=None,
-            title=None,
-            axis=alt.Axis(
-                labelExpr="split(datum.value, '\\n')",
-                labelLineHeight=13,
-                labelLimit=280,
-                minExtent=room,
-                maxExtent=room,
-                domain=False,
-                ticks=False,
-                grid=True,
-            ),
-        ),
-        yOffset=alt.YOffset(
-            "of:N", sort=[kind for kind, _ in kinds], scale=alt.Scale(paddingInner=0.4, paddingOuter=0.5)
-        ),
-        color=alt.Color("of:N", scale=alt.Scale(domain=[kind for kind, _ in kinds], range=[BLUE, ORANGE]), legend=None),
+        y=alt.Y("at:N", sort=None, title=None, axis=axis),
+        yOffset=alt.YOffset("of:N", sort=list(kinds), scale=alt.Scale(paddingInner=0.4, paddingOuter=0.5)),
+        color=alt.Color("of:N", scale=colours, legend=None),
     )
-    x = alt.X("share:Q", title="share that carries the label", axis=_percent(rows, 4 if narrow else 8))
-    chart = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", axis=_percent(rows, 4 if narrow else 8), title="share that carries the label"), x2="high:Q"
-    ) + base.mark_point(filled=True, size=60, opacity=1).encode(
-        x=x,
-        shape=alt.Shape(
-            "of:N", scale=alt.Scale(domain=[kind for kind, _ in kinds], range=["circle", "diamond"]), legend=None
-        ),
-    )
-    inner = width - room - 20
-    return _svg(chart.properties(width=inner, height=alt.Step(13 if narrow else 10)), title, _told(rows, "of"), key)
+    most = float(np.nanmax([row["high"] for row in rows], initial=0.0))
+    across = {"axis": _percent(most, 4 if narrow else 8), "title": "share that carries the label"}
+    shapes = alt.Shape("of:N", scale=alt.Scale(domain=list(kinds), range=["circle", "diamond"]), legend=None)
+    chart = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", **across), x2="high:Q") + base.mark_point(
+        filled=True, size=60, opacity=1
+    ).encode(x=alt.X("share:Q", **across), shape=shapes)
+    sized = chart.properties(width=width - room - 20, height=alt.Step(13 if narrow else 10))
+    return _svg(sized, title, _told(rows, "of"), key)
 
 
 def panel(points: Mapping[str, Share], top: float, ordered: bool, title: str, key: str) -> str:
@@ -67,43 +58,27 @@ def panel(points: Mapping[str, Share], top: float, ordered: bool, title: str, ke
     import altair as alt
 
     rows = [{"at": at, **_row(share)} for at, share in points.items() if share.base]
-    told = _told(rows)
-    rows = [row | {"high": min(row["high"], top)} for row in rows]  # bounds of tiny bases leave the scale
-    data, scale = alt.Chart(alt.Data(values=rows)), alt.Scale(domain=[0, top], nice=False)
+    within = [row | {"high": min(row["high"], top)} for row in rows]  # bounds of tiny bases leave the scale
+    data = alt.Chart(alt.Data(values=within))
+    shares = {"scale": alt.Scale(domain=[0, top], nice=False), "axis": _percent(top, 3), "title": None}
     if ordered:
         values = [row["at"] for row in rows]
-        step = math.ceil(len(values) / 5)
-        across = alt.X(
-            "at:O", sort=None, title=None,
-            axis=alt.Axis(values=values[::step], labelAngle=0, grid=False, ticks=False, labelFlush=True),
-        )  # fmt: skip
-        up = alt.Axis(format="%" if top >= 0.04 else ".1%", tickCount=3, domain=False, ticks=False, title=None)
-        base = data.encode(x=across)
+        axis = _axis(values=values[:: math.ceil(len(values) / 5)], labelAngle=0, grid=False, labelFlush=True)
+        base = data.encode(x=alt.X("at:O", sort=None, title=None, axis=axis))
+        middle = base.encode(y=alt.Y("share:Q", **shares))
         chart = (
-            base.mark_area(color=BLUE, opacity=0.22, line=False).encode(
-                y=alt.Y("low:Q", scale=scale, axis=up), y2="high:Q"
-            )
-            + base.mark_line(color=BLUE, strokeWidth=2).encode(y=alt.Y("share:Q", scale=scale, axis=up))
-            + base.mark_point(color=BLUE, filled=True, size=16, opacity=1).encode(
-                y=alt.Y("share:Q", scale=scale, axis=up)
-            )
-        )
-        return _svg(chart.properties(width=226, height=110), title, told, key)
-    base = data.encode(
-        y=alt.Y(
-            "at:N",
-            sort=None,
-            title=None,
-            axis=alt.Axis(labelLimit=125, minExtent=130, maxExtent=130, domain=False, ticks=False),
-        )
-    )
-    along = alt.Axis(format="%" if top >= 0.04 else ".1%", tickCount=3, domain=False, ticks=False)
-    chart = base.mark_rule(color=BLUE, strokeWidth=2).encode(
-        x=alt.X("low:Q", scale=scale, axis=along, title=None), x2="high:Q"
-    ) + base.mark_point(color=BLUE, filled=True, size=40, opacity=1).encode(
-        x=alt.X("share:Q", scale=scale, axis=along, title=None)
-    )
-    return _svg(chart.properties(width=130, height=alt.Step(17)), title, told, key)
+            base.mark_area(color=BLUE, opacity=0.22, line=False).encode(y=alt.Y("low:Q", **shares), y2="high:Q")
+            + middle.mark_line(color=BLUE, strokeWidth=2)
+            + middle.mark_point(color=BLUE, filled=True, size=16, opacity=1)
+        ).properties(width=226, height=110)
+    else:
+        axis = _axis(labelLimit=125, minExtent=130, maxExtent=130)
+        base = data.encode(y=alt.Y("at:N", sort=None, title=None, axis=axis))
+        chart = (
+            base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q", **shares), x2="high:Q")
+            + base.mark_point(color=BLUE, filled=True, size=40, opacity=1).encode(x=alt.X("share:Q", **shares))
+        ).properties(width=130, height=alt.Step(17))
+    return _svg(chart, title, _told(rows), key)
 
 
 def together_chart(overview: Overview, names: Mapping[str, str], order: Sequence[str], title: str, key: str) -> str:
@@ -111,30 +86,22 @@ def together_chart(overview: Overview, names: Mapping[str, str], order: Sequence
     import altair as alt
 
     rows: list[dict[str, Any]] = []
-    for one in order:
-        for other in order:
-            first, second = overview.labels.index(one), overview.labels.index(other)
-            base = int(overview.passage_counts[first])
-            if one != other and base:
-                share = Share(int(overview.pairs[first, second]), base)
-                rows.append(
-                    {
-                        "row": names[one],
-                        "column": names[other],
-                        "share": share.value,
-                        "text": f"{100 * share.value:.0f}" if share.count else "",
-                    }
-                )
+    for one, other in permutations(order, 2):
+        first, second = overview.labels.index(one), overview.labels.index(other)
+        if base := int(overview.passage_counts[first]):
+            share = Share(int(overview.pairs[first, second]), base)
+            text = f"{100 * share.value:.0f}" if share.count else ""
+            rows.append({"row": names[one], "column": names[other], "share": share.value, "text": text})
+    shown = [names[label] for label in order]
     base_chart = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("column:N", sort=[names[label] for label in order], title=None,
-                axis=alt.Axis(orient="top", labelAngle=-60, labelLimit=220, domain=False, ticks=False)),
-        y=alt.Y("row:N", sort=[names[label] for label in order], title=None,
-                axis=alt.Axis(labelLimit=280, domain=False, ticks=False)),
-    )  # fmt: skip
+        x=alt.X("column:N", sort=shown, title=None, axis=_axis(orient="top", labelAngle=-60, labelLimit=220)),
+        y=alt.Y("row:N", sort=shown, title=None, axis=_axis(labelLimit=280)),
+    )
     most = max([row["share"] for row in rows], default=0) or 1
-    chart = base_chart.mark_rect(color=BLUE).encode(
-        opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, most], range=[0.03, 0.75]), legend=None)
-    ) + base_chart.mark_text(fontSize=11, color="currentColor").encode(text="text:N")
+    opacity = alt.Opacity("share:Q", scale=alt.Scale(domain=[0, most], range=[0.03, 0.75]), legend=None)
+    chart = base_chart.mark_rect(color=BLUE).encode(opacity=opacity) + base_chart.mark_text(
+        fontSize=11, color="currentColor"
+    ).encode(text="text:N")
     strongest = sorted(rows, key=lambda row: -row["share"])[:3]
     told = "; ".join(f"{row['share']:.0%} of {row['row']} carry {row['column']}" for row in strongest)
     return _svg(chart.properties(width=alt.Step(30), height=alt.Step(24)), title, f"Highest: {told}.", key)
@@ -157,18 +124,19 @@ def _told(rows: Sequence[Mapping[str, Any]], kind: str = "") -> str:
     """The chart in words, for who does not see it."""
     parts = []
     for row in rows:
-        name = " ".join((row.get("label") or row["at"]).split())
-        parts.append(
-            f"{name}{', ' + row[kind] if kind else ''}: {row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
-        )
+        name = " ".join(row["at"].split()) + (f", {row[kind]}" if kind else "")
+        parts.append(f"{name}: {row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})")
     return "; ".join(parts[:40]) + (f"; and {len(parts) - 40} more, in the table" if len(parts) > 40 else "") + "."
 
 
-def _percent(rows: Sequence[Mapping[str, Any]], ticks: int) -> Any:
+def _percent(most: float, ticks: int) -> Any:
+    return _axis(format="%" if most >= 0.04 else ".1%", tickCount=ticks)
+
+
+def _axis(**options: Any) -> Any:
     import altair as alt
 
-    most = float(np.nanmax([row["high"] for row in rows], initial=0.0))
-    return alt.Axis(format="%" if most >= 0.04 else ".1%", tickCount=ticks, domain=False, ticks=False)
+    return alt.Axis(domain=False, ticks=False, **options)
 
 
 def _svg(chart: Any, title: str, description: str, key: str) -> str:

@@ -42,20 +42,20 @@ class Overview:
     """The numbers of one output. Arrays are over `labels`; bases are scored passages, and documents with one or more of them."""
 
     labels: tuple[str, ...]
+    passage_counts: np.ndarray
+    document_counts: np.ndarray
+    attributed: np.ndarray
+    pairs: np.ndarray  # (labels, labels)
+    strongest: dict[str, list[Shown]]
+    drawn: list[Shown] = field(default_factory=list)
     scored: int = 0
     rejected: int = 0
     documents: int = 0
     any_passages: int = 0
     any_documents: int = 0
-    passage_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    document_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    attributed: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     groups: dict[str, np.ndarray] = field(default_factory=dict)  # value -> base, then counts per label
     times: dict[str, np.ndarray] = field(default_factory=dict)  # year or month -> base, then counts per label
     undated: int = 0
-    strongest: dict[str, list[Shown]] = field(default_factory=dict)
-    drawn: list[Shown] = field(default_factory=list)
 
     def passages(self, label: str) -> Share:
         """Share of scored passages that carry the label."""
@@ -78,13 +78,9 @@ def overview(
         if column is not None:
             results.kept_column(column)
     size = len(results.labels)
-    found = Overview(
-        results.labels,
-        passage_counts=np.zeros(size, dtype=np.int64),
-        attributed=np.zeros(size, dtype=np.int64),
-        pairs=np.zeros((size, size), dtype=np.int64),
-        strongest={label: [] for label in results.labels},
-    )
+    none = np.zeros((size + 1, size), dtype=np.int64)
+    best: dict[str, list[Shown]] = {label: [] for label in results.labels}
+    found = Overview(results.labels, none[0].copy(), none[0].copy(), none[0].copy(), none[1:], best)
     documents, lot = _Documents(size), Lot(drawn, np.random.default_rng(seed))
     kept = [column for column in dict.fromkeys((by, time)) if column]
     fixed = [column for column in _PLACE if column in results.columns]
