@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -16,9 +16,6 @@ from cabletag.codebook import Codebook, Label
 from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction
 from cabletag.tagger import TaggedDocument
-
-if TYPE_CHECKING:
-    from cabletag.annotation import LabelAgreement
 
 _COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"}
 
@@ -134,24 +131,6 @@ def label_page(label: Label, codebook: Codebook) -> None:
                 grid = Table.grid(padding=(0, 1))
                 grid.add_row("  -", Text(item))
                 console.print(grid)
-
-
-def agreement_table(found: Sequence[LabelAgreement]) -> None:
-    """Agreement of coders with each other and with the model, for the labels that anyone gave."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("Label", "Coders", "Model", "Both", "Alpha of coders", "Alpha with model"):
-        table.add_column(column, justify="left" if column == "Label" else "right")
-    for entry in found:
-        if entry.coded or entry.model:
-            alphas = ("" if alpha is None else f"{alpha:.2f}" for alpha in (entry.coders_alpha, entry.model_alpha))
-            table.add_row(entry.label, *map(str, (entry.coded, entry.model, entry.both)), *alphas)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
-        "Passages with the label by most coders, by the model, by both; Krippendorff's alpha, 1 for full agreement. Empty: not defined. "
-        "Coders who saw the model's labels agree with it more than others would.",
-        style="dim",
-    )
 
 
 def model_table(manifests: list[Manifest], problems: dict[str, str]) -> None:

@@ -18,12 +18,12 @@ LAYERS = [
     {"encoders", "policy"},
     {"explain"},
     {"tagger", "export"},
-    {"golden", "train", "annotation", "batch", "evaluation"},
-    {"console", "report"},
+    {"annotation", "batch", "console", "evaluation", "golden", "train"},
+    {"report"},
     {"cli"},
 ]
 INSIDE = {
-    "annotation": [{"agreement", "sampling"}, {"tasks"}, {"codings"}],
+    "annotation": [{"agreement", "sampling"}, {"tables", "tasks"}, {"codings"}],
     "batch": [
         {"ahead", "inputs", "outputs", "runfolder"},
         {"opened"},

@@ -63,7 +63,7 @@ def annotate_import(
     from dataclasses import asdict
 
     from cabletag import console
-    from cabletag.annotation import agreement, corpus_row, read_back
+    from cabletag.annotation import agreement, corpus_row, read_back, tables
     from cabletag.codebook import Codebook
     from cabletag.extras import need
     from cabletag.writing import json_line, write_text
@@ -78,7 +78,7 @@ def annotate_import(
     if json_out or not sys.stdout.isatty():
         console.write_json(asdict(entry) for entry in found)
     else:
-        console.agreement_table(found)
+        tables.agreement_table(found)
     typer.echo(
         f"{corpus}: {len(returned.items):,} coded passages; {returned.uncoded:,} not coded, {len(returned.problems):,} left out",
         err=True,
