@@ -79,9 +79,9 @@ class Results:
             )
         return name
 
-    def few_values(self, values: Sequence[str], name: str) -> None:
+    def few_values(self, count: int, name: str) -> None:
         """Raise OptionError if there are more than MOST_VALUES of a column that rows are grouped by."""
-        if len(values) > MOST_VALUES:
+        if count > MOST_VALUES:
             raise OptionError(
                 f"{self.path}: expected a column of at most {MOST_VALUES:,} different values, found more in '{name}'; "
                 "choose a coarser one"

@@ -83,7 +83,7 @@ def tally(
 
     def close(run: _Run) -> None:
         found[run.value] = found[run.value] + run.tally() if run.value in found else run.tally()
-        results.few_values(tuple(found), str(by))
+        results.few_values(len(found), str(by))
 
     for batch, left_out in results.scored(["document", "passage", "labels", "voice", *results.scores, *kept]):
         rejected += left_out

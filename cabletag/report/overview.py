@@ -98,7 +98,7 @@ def overview(
         documents.add(scored["document"], given)
         if by:
             _add(found.groups, scored[by], wide)
-            results.few_values(tuple(found.groups), by)
+            results.few_values(len(found.groups), by)
         if time:
             found.undated += _add_time(found.times, scored[time], wide)
         for number, label in enumerate(results.labels):
