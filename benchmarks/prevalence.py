@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cabletag.prevalence import (
+from cabletag.evaluation.estimators import (
     ErrorRates,
     Estimate,
     Stratum,

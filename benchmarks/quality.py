@@ -27,7 +27,7 @@ from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
 from cabletag.codebook import GROUPS
 from cabletag.corpus import CodedPassage, digest, read_corpus
-from cabletag.measures import Answers, calibration
+from cabletag.evaluation.measures import Answers, calibration
 from cabletag.metrics import evaluate
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cabletag.batch import Summary, score_corpus
+    from cabletag.batch import BatchOptions, Summary, score_corpus
     from cabletag.codebook import Codebook, Label
     from cabletag.errors import (
         CabletagError,
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         OptionError,
         OutputError,
     )
-    from cabletag.parts import BatchOptions
     from cabletag.prediction import Prediction
     from cabletag.tagger import TaggedDocument, Tagger
     from cabletag.text import Document, Passage, Span, split
@@ -45,8 +44,7 @@ __all__ = [
 
 # Loaded when first asked for (PEP 562): half of the time of `cabletag --help` was numpy, which it does not need.
 _HOMES = {
-    "batch": ("Summary", "score_corpus"),
-    "parts": ("BatchOptions",),
+    "batch": ("BatchOptions", "Summary", "score_corpus"),
     "codebook": ("Codebook", "Label"),
     "errors": (
         "CabletagError",

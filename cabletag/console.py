@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cabletag.agreement import LabelAgreement
 from cabletag.codebook import Codebook, Label
 from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction
@@ -153,24 +152,6 @@ def label_page(label: Label, codebook: Codebook) -> None:
                 grid = Table.grid(padding=(0, 1))
                 grid.add_row("  -", Text(item))
                 console.print(grid)
-
-
-def agreement_table(found: Sequence[LabelAgreement]) -> None:
-    """Agreement of coders with each other and with the model, for the labels that anyone gave."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("Label", "Coders", "Model", "Both", "Alpha of coders", "Alpha with model"):
-        table.add_column(column, justify="left" if column == "Label" else "right")
-    for entry in found:
-        if entry.coded or entry.model:
-            alphas = ("" if alpha is None else f"{alpha:.2f}" for alpha in (entry.coders_alpha, entry.model_alpha))
-            table.add_row(entry.label, *map(str, (entry.coded, entry.model, entry.both)), *alphas)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
-        "Passages with the label by most coders, by the model, by both; Krippendorff's alpha, 1 for full agreement. Empty: not defined. "
-        "Coders who saw the model's labels agree with it more than others would.",
-        style="dim",
-    )
 
 
 def model_table(manifests: list[Manifest], problems: dict[str, str]) -> None:

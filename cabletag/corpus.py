@@ -33,17 +33,24 @@ class CodedPassage:
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of a JSON-lines file, each with its place "file:line". Raises CorpusError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path}: expected a readable JSON-lines file, found: {error}") from error
-    for number, line in enumerate(lines, 1):
+    yield from json_rows(text, path)
+
+
+def json_rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of JSON lines, each with its place; blank lines are passed over. Only "\\n" ends a line: a text may hold U+2028."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
         place = f"{path}:{number}"
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise CorpusError(f"{place}: expected one JSON object a line, found: {error}") from error
+            raise CorpusError(f"{place}: expected one JSON object a line, found: {error}; mend the line") from error
         if not isinstance(row, dict):
-            raise CorpusError(f"{place}: expected a JSON object, found {type(row).__name__}")
+            raise CorpusError(f"{place}: expected a JSON object, found {type(row).__name__}; write one object a line")
         yield place, row
 
 
@@ -65,7 +72,7 @@ def checked_labels(row: dict[str, Any], codebook: Codebook, place: str) -> tuple
 
 
 def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
-    """Coded passages with their text: {id, text, labels} and, if known, genre, brief or source_path, sure, coding."""
+    """Coded passages with their text: {id, text, labels} and, if known, genre, sure, coding, and brief, source_path or document."""
     found: dict[str, CodedPassage] = {}
     for place, row in read_rows(path):
         key = _field(row, "id", str, place)
@@ -76,7 +83,7 @@ def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
             text=_field(row, "text", str, place),
             labels=checked_labels(row, codebook, place),
             genre=str(row.get("genre", "unknown")),
-            document=str(row.get("brief") or row.get("source_path") or key),
+            document=str(row.get("brief") or row.get("source_path") or row.get("document") or key),
             sure=bool(row.get("sure", True)),
             coding=row.get("coding") or {},
         )

@@ -48,3 +48,9 @@ def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
 
     near = get_close_matches(word, known, n=1, cutoff=0.45)
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}"
+
+
+def no_column(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """What to say of a column that is not there."""
+    hint = did_you_mean(name, known) if known else "; there are no others"
+    return f"expected the column '{name}', found none{hint}"

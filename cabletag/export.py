@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -100,11 +101,22 @@ def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
         del node.metadata_props[:]
 
 
-def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> tuple[float, str, float, float]:
+class Agreement(NamedTuple):
+    """How far a graph agrees with its checkpoint (logits, largest difference), and a precision with single precision.
+
+    `same` is the share of passages with the same labels and voice, `macro_f1` by how much macro-F1 moves.
+    """
+
+    logits: float
+    precision: str
+    same: float
+    macro_f1: float
+
+
+def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> Agreement:
     """Export the checkpoint of a model folder anew, check it, and put the graph's digest into the manifest.
 
-    Gives what check_export and check_labels give. Raises ModelError, and leaves the folder as it was, where the graph does
-    not agree with its checkpoint.
+    Raises ModelError, and leaves the folder as it was, where the graph does not agree with its checkpoint.
     """
     manifest = Manifest.load(folder)
     before = {name: (folder / name).read_bytes() for name in (GRAPH, MANIFEST)}
@@ -113,7 +125,7 @@ def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) ->
         replace(manifest, files={**manifest.files, GRAPH: sha256(folder / GRAPH)}).save(folder)
         texts = [passage.text for passage in passages[:64]]
         off = check_export(folder, manifest.max_tokens, manifest.stride, len(manifest.labels), texts)
-        return (off, *check_labels(folder, codebook, passages))
+        return Agreement(off, *check_labels(folder, codebook, passages))
     except BaseException:
         for name, content in before.items():
             (folder / name).write_bytes(content)

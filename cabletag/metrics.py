@@ -1,14 +1,16 @@
-"""Evaluation of multi-label predictions: precision, recall, F1, calibration, bootstrap intervals."""
+"""Measures of multi-label predictions: precision, recall, F1, average precision, calibration, bootstrap intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
 LEAST_SUPPORT = 10
+_BLOCK = 50  # bootstrap samples held in memory at once
+
+Interval = list[float | None] | None
 
 
 def evaluate(
@@ -29,15 +31,14 @@ def evaluate(
     """
     content = [column for column, label in enumerate(labels) if label != voice]
     supported = [column for column in content if gold[:, column].sum() >= least_support]
-    weights = np.random.default_rng(seed).multinomial(len(gold), np.full(len(gold), 1 / len(gold)), size=samples)
-    weights = np.vstack([np.ones((1, len(gold)), dtype=int), weights])  # row 0 is the sample itself
+    weights = np.concatenate(list(resamples(len(gold), None, samples, seed)))
     counts = np.stack([weights @ (given * gold), weights @ (given * (1 - gold)), weights @ ((1 - given) * gold)])
     f1 = _f1(counts)
     result: dict[str, Any] = {
         "passages": len(gold),
-        "macro_f1": _interval(f1[:, supported].mean(axis=1)) if supported else None,
+        "macro_f1": interval(f1[:, supported].mean(axis=1)) if supported else None,
         "macro_labels": [labels[column] for column in supported],
-        "micro_f1": _interval(_f1(counts[:, :, content].sum(axis=2))),
+        "micro_f1": interval(_f1(counts[:, :, content].sum(axis=2))),
         "micro_precision": _ratio(counts[:, :1, content].sum(axis=2), 0, 1),
         "micro_recall": _ratio(counts[:, :1, content].sum(axis=2), 0, 2),
         "any_label_f1": _any(given[:, content], gold[:, content], weights),
@@ -56,18 +57,52 @@ def evaluate(
             "support": int(gold[rows, column].sum()),
             "precision": _ratio(own, 0, 1),
             "recall": _ratio(own, 0, 2),
-            "f1": _interval(_f1(own)),
+            "f1": interval(_f1(own)),
         }
         if scores is not None and entry["support"]:
-            entry["average_precision"] = round(
-                float(average_precision_score(gold[rows, column], scores[rows, column])), 4
-            )
+            area = average_precision(weights[:1, rows], gold[rows, column], scores[rows, column])
+            entry["average_precision"] = round(float(area[0]), 4)
         result["labels"][label] = entry
     if scores is not None:
         result["expected_calibration_error"] = round(
             calibration_error(scores[:, content].ravel(), gold[:, content].ravel()), 4
         )
     return result
+
+
+def resamples(size: int, documents: np.ndarray | None, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Bootstrap weights of `size` passages, in blocks of rows; the first row is the sample itself. Documents are drawn whole."""
+    yield np.ones((1, size))
+    random = np.random.default_rng(seed)
+    codes = np.arange(size) if documents is None else np.unique(documents, return_inverse=True)[1]
+    units = int(codes.max()) + 1
+    for start in range(0, samples, _BLOCK):
+        drawn = random.multinomial(units, np.full(units, 1 / units), size=min(_BLOCK, samples - start))
+        yield drawn[:, codes].astype(float)
+
+
+def interval(values: np.ndarray) -> Interval:
+    """The value on the sample itself, and the bounds of its 95% interval; None and None bounds where there are none."""
+    if np.isnan(values[0]):
+        return None
+    drawn = values[1:][~np.isnan(values[1:])]
+    bounds = [round(float(bound), 4) for bound in np.percentile(drawn, [2.5, 97.5])] if len(drawn) else [None, None]
+    return [round(float(values[0]), 4), *bounds]
+
+
+def average_precision(weights: np.ndarray, gold: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Average precision of one label under each row of `weights` (samples, passages): as scikit-learn's with sample_weight,
+    for many weights at once; NaN without positives."""
+    order = np.argsort(-scores, kind="stable")
+    gold, scores, weights = gold[order], scores[order], weights[:, order]
+    if not gold.any():
+        return np.full(len(weights), np.nan)
+    last = np.append(np.diff(scores) != 0, True)  # equal scores are one step
+    hits = np.cumsum(weights * gold, axis=1)[:, last]
+    said = np.cumsum(weights, axis=1)[:, last]
+    steps = np.diff(hits, axis=1, prepend=0.0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((steps * hits / np.maximum(said, 1)).sum(axis=1) / hits[:, -1])
 
 
 def calibration_error(scores: np.ndarray, gold: np.ndarray, bins: int = 15) -> float:
@@ -88,12 +123,6 @@ def _ratio(counts: np.ndarray, hit: int, other: int) -> float:
     return round(float(counts[hit, 0] / max(counts[hit, 0] + counts[other, 0], 1)), 4)
 
 
-def _any(given: np.ndarray, gold: np.ndarray, weights: np.ndarray) -> list[float]:
+def _any(given: np.ndarray, gold: np.ndarray, weights: np.ndarray) -> Interval:
     said, true = given.any(axis=1), gold.any(axis=1)
-    return _interval(_f1(np.stack([weights @ (said & true), weights @ (said & ~true), weights @ (~said & true)])))
-
-
-def _interval(values: np.ndarray) -> list[float]:
-    """The value on the sample itself, and the bounds of its 95% interval."""
-    low, high = np.percentile(values[1:], [2.5, 97.5])
-    return [round(float(value), 4) for value in (values[0], low, high)]
+    return interval(_f1(np.stack([weights @ (said & true), weights @ (said & ~true), weights @ (~said & true)])))

@@ -69,7 +69,7 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="session")
-def write_output(tmp_path_factory, codebook):
+def write_output(tmp_path_factory, codebook, manifest):
     """Writes rows as an output of `cabletag batch` with its run record; columns that a row lacks get plain values."""
     import csv
     import json
@@ -77,17 +77,18 @@ def write_output(tmp_path_factory, codebook):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from cabletag.results import FIXED
+    from cabletag.formats import FIXED
+    from cabletag.writing import guarded
 
     def guard(cell):
         if isinstance(cell, list):
             return json.dumps(cell) if cell and isinstance(cell[0], dict) else ";".join(cell)
-        return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell
+        return guarded(cell) if isinstance(cell, str) else cell
 
     def call(rows, name="out.parquet", version=codebook.version, drop=()):
         full = []
         for number, row in enumerate(rows, 1):
-            labels = row.get("labels", [])
+            labels = row.get("labels") or []
             plain = {
                 "document": "a", "passage": number, "paragraph": None, "marking": None, "start": 0, "end": 9,
                 "text": f"Passage {number}.", "labels": [], "voice": "own" if labels else None, "windows": 1, "status": "ok",
@@ -108,12 +109,15 @@ def write_output(tmp_path_factory, codebook):
         else:
             path.write_text("".join(json.dumps(row) + "\n" for row in full), encoding="utf-8")
         run = {
-            "model": {"name": "fake", "digest": "ab" * 32},
-            "codebook": {"id": codebook.id, "version": version},
+            "model": {"name": manifest.name, "digest": manifest.digest},
+            "codebook": {"id": codebook.id, "version": version, "sha256": codebook.digest},
             "options": {"threshold": None},
-            "inputs": ["talks.jsonl"],
+            "precision": "f32",
+            "inputs": [{"name": "talks.jsonl"}],
             "versions": {"cabletag": "0.1.0"},
-            "counts": {"documents": 1, "passages": len(full)},
+            "counts": {"documents": 1, "passages": len(full), "rejected": 0, "labels": {}},
+            "output": {"size": path.stat().st_size, "sha256": "cd" * 32},
+            "engine": "local",
         }
         path.with_name(f"{name}.run.json").write_text(json.dumps(run), encoding="utf-8")
         return path

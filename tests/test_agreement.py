@@ -2,11 +2,11 @@
 
 import pytest
 
-from cabletag.agreement import CodedItem, agreement, settle
+from cabletag.annotation.agreement import CodedItem, agreement, settle
 
 
 def item(number, by_coder, model=()):
-    return CodedItem(str(number), "text", by_coder, model, {})
+    return CodedItem(str(number), "d", 1, "text", by_coder, model, {})
 
 
 def test_alpha_is_that_of_the_hand_worked_example(codebook):

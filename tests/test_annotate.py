@@ -184,11 +184,11 @@ def test_unknown_label_and_changed_text_are_named_and_left_out(run, exported, tm
         ('{"text": "x", "label": []}', "expected an item of `cabletag annotate export --to doccano`"),
         ("\x00\x01", "expected Label Studio's JSON"),
         (
-            '[{"data": {"text": "x", "passage_id": "a", "text_digest": "b"}, "annotations": [7]}]',
+            '[{"data": {"text": "x", "passage_id": "a", "document": "a", "passage": "1", "text_digest": "b"}, "annotations": [7]}]',
             "expected a coded item",
         ),
         (
-            '{"text": "x", "passage_id": "a", "text_digest": "b", "label": "x"}',
+            '{"text": "x", "passage_id": "a", "document": "a", "passage": "1", "text_digest": "b", "label": "x"}',
             "is it a project for text classification?",
         ),
     ],

@@ -119,7 +119,7 @@ def test_a_document_without_passages_is_a_reject(score, corpus):
 
 @pytest.mark.parametrize("passages", [True, False])
 def test_a_passage_without_end_is_a_reject(score, corpus, monkeypatch, passages):
-    monkeypatch.setattr("cabletag.parts.LONGEST_LINE", 1000)
+    monkeypatch.setattr("cabletag.batch.parts.LONGEST_LINE", 1000)
     (corpus / "a.jsonl").write_text(json.dumps({"text": "word " * 500}))
     assert score(inputs=["a.jsonl"], options=BatchOptions(passages=passages)).rejected == 1
     assert "expected passages of at most 1,000 characters" in read(corpus / "out.jsonl.rejects.jsonl")[0]["reason"]
@@ -349,7 +349,7 @@ def read_after(score, corpus):
 
 
 def test_a_folder_that_is_not_there_is_told(score):
-    with pytest.raises(OutputError, match=r"none/out\.csv: expected to write it"):
+    with pytest.raises(OutputError, match=r"none/out\.csv: expected a file that can be written, found no such folder"):
         score("none/out.csv")
 
 
@@ -428,7 +428,7 @@ def test_standard_input_is_read_and_not_resumed(fake, run, corpus, monkeypatch):
         (["in.jsonl", "-o", "out.csv", "--encoding", "utf-9"], 2, "expected a known encoding"),
         (["in.jsonl", "-o", "out.csv", "--labels", "crim"], 2, "did you mean 'crime_framing'"),
         (["in.jsonl", "-o", "out.csv", "--threshold", "7"], 2, "expected a threshold"),
-        (["in.jsonl", "-o", "no/out.csv"], 1, "No such file or directory"),
+        (["in.jsonl", "-o", "no/out.csv"], 1, "found no such folder"),
         (["in.jsonl", "-o", "out.csv", "--max-rejects", "0"], 1, "go on with a higher --max-rejects"),
     ],
 )
@@ -446,8 +446,8 @@ def test_a_terminal_sees_a_bar(fake, run, corpus, monkeypatch):
 
 
 def test_a_pipe_sees_lines_with_rate_and_time_left(capsys):
-    from cabletag.batch import Progress
-    from cabletag.progress import shown
+    from cabletag.batch.progress import shown
+    from cabletag.batch.scorer import Progress
 
     with shown(seconds=0) as show:
         show(Progress(100, 1000, 10, 0))

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -120,3 +122,16 @@ def test_damaged_shipped_model_is_listed_as_such(run, monkeypatch, tmp_path):
     code, out, _ = run("models")
     assert code == 0
     assert "broken" in out
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+def test_closed_pipe_ends_quietly(lines):
+    code = "import sys; sys.argv = ['cabletag', 'labels']; from cabletag.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(lines):
+        process.stdout.readline()
+    process.stdout.close()
+    assert process.wait() == 0
+    assert process.stderr.read() == ""

@@ -41,6 +41,12 @@ def test_bad_row_is_refused_with_its_place(write, codebook, row, message):
         read_corpus(write("c.jsonl", row), codebook)
 
 
+def test_line_separators_inside_a_text_end_no_line(tmp_path, codebook):
+    path = tmp_path / "c.jsonl"
+    path.write_text(json.dumps({**ROW, "text": "One\u2028two\x85three."}, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_corpus(path, codebook)[0].text == "One\u2028two\x85three."
+
+
 def test_duplicate_id_is_refused(write, codebook):
     with pytest.raises(CorpusError, match=r"c\.jsonl:2: the id 'a' is taken"):
         read_corpus(write("c.jsonl", ROW, ROW), codebook)

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,11 @@ import pytest
 from pyarrow import parquet
 
 from cabletag import BatchOptions, OptionError, score_corpus
-from cabletag import distributed as module
-from cabletag.distributed import OnRay, slices_of
-from cabletag.inputs import digested, find_inputs
-from cabletag.outputs import Layout
-from cabletag.parts import records_of
+from cabletag.batch import distributed as module
+from cabletag.batch.distributed import OnRay, slices_of
+from cabletag.batch.inputs import digested, find_inputs
+from cabletag.batch.outputs import Layout
+from cabletag.batch.parts import records_of
 
 ray = pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
@@ -81,11 +82,12 @@ def kill_one_at_work(killed):
     """SIGKILL for a process of the model pool, which Ray started for this test, while it scores; its title tells."""
     while not killed:
         for child in psutil.Process().children(recursive=True):
-            title = " ".join(child.cmdline())
-            if "MapBatches" in title and title.rstrip().endswith(".submit"):
-                child.send_signal(signal.SIGKILL)
-                killed.append(child.pid)
-                return
+            with suppress(psutil.Error):  # it may have ended meanwhile
+                title = " ".join(child.cmdline())
+                if "MapBatches" in title and title.rstrip().endswith(".submit"):
+                    child.send_signal(signal.SIGKILL)
+                    killed.append(child.pid)
+                    return
         time.sleep(0.01)
 
 

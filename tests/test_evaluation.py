@@ -54,6 +54,7 @@ def test_result_says_what_was_run(evaluated, tagger, codebook):
     found = evaluated()
     assert found["model"] == {"name": "fake", "digest": tagger.manifest.digest}
     assert found["codebook"] == {"id": codebook.id, "version": codebook.version}
+    assert found["precision"] == "f32"
     assert found["gold"]["passages"] == 24
     assert len(found["gold"]["sha256"]) == 64
     assert found["overall"]["micro"]["support"] == 13
@@ -128,8 +129,8 @@ def test_threshold_is_recorded_and_used(evaluated):
         (["--text-column", "txt"], "expected the column 'txt', found none; did you mean 'text'?"),
         (["--whole-documents"], "name it with --document-column"),
         (["--threshold", "3"], "expected a threshold between 0 and 1, found 3.0"),
-        (["--errors", "/none/e.csv"], "expected a folder to write the errors in"),
-        (["--errors", "e.txt"], "expected a file named .jsonl or .csv"),
+        (["--errors", "/none/e.csv"], "found no such folder"),
+        (["--errors", "e.txt"], "expected an output that ends in .jsonl, .csv"),
         (["--codebook", "/none.yaml"], "expected a readable codebook file"),
     ],
 )
@@ -143,7 +144,7 @@ def test_wrong_options_are_one_line(fake, run, coded, options, message):
 
 def test_coded_set_is_not_written_over(fake, run, coded):
     before = coded.read_bytes()
-    assert "found the coded set itself" in run("evaluate", coded, "--errors", coded)[2]
+    assert "found an input; choose another name" in run("evaluate", coded, "--errors", coded)[2]
     assert coded.read_bytes() == before
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from cabletag.errors import CorpusError
-from cabletag.gold import digest, read_gold, repeated
+from cabletag.evaluation.gold import digest, read_gold, repeated
 
 
 def write(path, text):

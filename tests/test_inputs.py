@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cabletag.batch.inputs import digested, find_inputs
 from cabletag.errors import DocumentError, OptionError
-from cabletag.inputs import digested, find_inputs
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from cabletag.measures import Answers, any_of, calibration, events, measure, resamples
+from cabletag.evaluation.events import any_of, events
+from cabletag.evaluation.measures import Answers, calibration, measure
+from cabletag.metrics import average_precision, resamples
 
 RANDOM = np.random.default_rng(5)
 LABELS = ("a", "b", "c", "voice")
@@ -32,10 +34,8 @@ def test_label_figures_are_those_of_scikit_learn(result, column):
 
 
 def test_resampled_average_precision_is_that_of_scikit_learn_with_weights():
-    from cabletag.measures import _areas
-
     weights = RANDOM.multinomial(300, np.full(300, 1 / 300), size=3).astype(float)
-    found = _areas(weights, GOLD, SCORES, np.ones_like(GOLD))
+    found = np.column_stack([average_precision(weights, GOLD[:, c], SCORES[:, c]) for c in range(4)])
     expected = [
         [average_precision_score(GOLD[:, c], SCORES[:, c], sample_weight=row) for c in range(4)] for row in weights
     ]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cabletag.errors import OptionError
-from cabletag.overview import MOST_GROUPS, SHOWN_GROUPS, Share, overview
-from cabletag.results import Results
+from cabletag.report.overview import SHOWN_GROUPS, Share, overview
+from cabletag.results import MOST_VALUES, Results
 
 
 def test_interval_is_wilsons():
@@ -31,7 +31,7 @@ def test_rejected_rows_are_in_no_base(write_output):
 
 
 def test_streamed_counts_are_those_of_counting_row_by_row(write_output, codebook, monkeypatch):
-    monkeypatch.setattr("cabletag.results.ROWS", 7)
+    monkeypatch.setattr("cabletag.formats.ROWS", 7)
     rng = np.random.default_rng(3)
     rows = [
         {
@@ -60,7 +60,7 @@ def test_streamed_counts_are_those_of_counting_row_by_row(write_output, codebook
 
 
 def test_strongest_are_distinct_texts_most_probable_first(write_output, monkeypatch):
-    monkeypatch.setattr("cabletag.results.ROWS", 2)
+    monkeypatch.setattr("cabletag.formats.ROWS", 2)
     given = [("a", 0.7), ("b", 0.9), ("b", 0.95), ("c", 0.8), ("a", 0.7), ("d", 0.6), ("e", 0.99)]
     rows = [{"text": text, "labels": ["sovereignty"], "p_sovereignty": score} for text, score in given]
     rows.append({"text": "not given", "p_sovereignty": 0.999})
@@ -79,7 +79,7 @@ def test_strongest_of_none_is_none(write_output):
 
 
 def test_lot_takes_tagged_passages_alike_often(write_output, monkeypatch):
-    monkeypatch.setattr("cabletag.results.ROWS", 8)
+    monkeypatch.setattr("cabletag.formats.ROWS", 8)
     rows = [{"labels": ["sovereignty"] if number % 2 else []} for number in range(24)]
     results, times = Results.open(write_output(rows)), defaultdict(int)
     for seed in range(100):
@@ -124,4 +124,4 @@ def test_small_groups_are_put_together(write_output):
 
 def test_column_with_too_many_values_is_told(write_output):
     with pytest.raises(OptionError, match="choose a coarser one"):
-        overview(Results.open(write_output([{"key": str(number)} for number in range(MOST_GROUPS + 1)])), by="key")
+        overview(Results.open(write_output([{"key": str(number)} for number in range(MOST_VALUES + 1)])), by="key")

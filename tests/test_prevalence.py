@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cabletag.prevalence import (
+from cabletag.evaluation.estimators import (
     ErrorRates,
     Stratum,
     effective_sizes,

@@ -9,9 +9,9 @@ import pytest
 from browser import CHROMIUM, Browser
 
 from cabletag import Tagger
-from cabletag.errors import DocumentError, OptionError
-from cabletag.overview import Share
-from cabletag.report import write_report
+from cabletag.errors import DocumentError, OptionError, OutputError
+from cabletag.report.overview import Share
+from cabletag.report.page import write_report
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></li></ol>\"'><svg onload=alert(1)> {{ 7*7 }}"
 HOSTILE = [
@@ -126,19 +126,6 @@ def test_output_of_rejected_rows_only_gives_a_page(write_output, tmp_path):
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 
-def test_evaluation_is_shown_with_its_base(write_output, tmp_path):
-    file = tmp_path / "e.json"
-    file.write_text(
-        '{"passages": 321, "labels": {"sovereignty": {"support": 12, "precision": 0.5, "recall": 0.25, "f1": [0.33, 0.2, 0.4]}}}'
-    )
-    write_report(write_output([{}]), tmp_path / "r.html", evaluation=file)
-    assert re.search(
-        r"Measured on 321 coded.*<td>12</td>\s*<td>0.50</td><td>0.25</td><td>0.33</td>",
-        (tmp_path / "r.html").read_text(),
-        re.DOTALL,
-    )
-
-
 def test_file_that_is_no_evaluation_is_told(write_output, tmp_path):
     (tmp_path / "e.json").write_text("[]")
     with pytest.raises(DocumentError, match="expected the JSON of `cabletag evaluate`"):
@@ -167,7 +154,7 @@ def test_page_of_the_shipped_model_shows_its_labels_and_what_it_learned_from(wri
 
 
 def test_page_that_cannot_be_written_is_told(write_output, tmp_path):
-    with pytest.raises(DocumentError, match="expected a file that can be written"):
+    with pytest.raises(OutputError, match="expected a file that can be written"):
         write_report(write_output([{}]), tmp_path / "none" / "r.html")
 
 

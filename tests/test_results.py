@@ -37,7 +37,7 @@ def test_counts_kept_columns_and_labels(write_output, codebook, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_rows_come_in_batches_of_bounded_size(write_output, monkeypatch, name):
-    monkeypatch.setattr("cabletag.results.ROWS", 2)
+    monkeypatch.setattr("cabletag.formats.ROWS", 2)
     batches = list(Results.open(write_output(ROWS, name)).batches(["passage"]))
     assert [batch["passage"].to_pylist() for batch in batches] == [[1, 2], [0]]
 
@@ -101,5 +101,5 @@ def test_label_of_no_codebook_is_told(write_output):
 
 
 def test_column_that_was_not_kept_is_told(write_output):
-    with pytest.raises(OptionError, match="found no 'yera'; did you mean 'year'"):
+    with pytest.raises(OptionError, match="expected the column 'yera', found none; did you mean 'year'"):
         Results.open(write_output(ROWS)).kept_column("yera")

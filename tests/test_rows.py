@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from cabletag import readers, rows
+from cabletag.batch import lines as lines_module
+from cabletag.batch import rows
+from cabletag.batch.inputs import Input, find_inputs
+from cabletag.batch.opened import _zstd
+from cabletag.batch.readers import Columns
+from cabletag.batch.rows import read_records
 from cabletag.errors import DocumentError
-from cabletag.inputs import Input, _zstd, find_inputs
-from cabletag.readers import Columns
-from cabletag.rows import read_records
 
 zstd = _zstd()
 PLAIN = Columns()
@@ -110,7 +112,7 @@ def test_a_number_is_an_id(read):
 
 
 def test_a_huge_line_is_skipped_and_the_next_is_read(read, monkeypatch):
-    monkeypatch.setattr(readers, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(lines_module, "LONGEST_ROW", 1000)
     found = read("a.jsonl", lines(GOOD, {"text": "word " * 10_000}, GOOD))
     assert "expected rows of at most 1,000 characters, found 50,0" in found[1].error
     assert [record.line for record in found if not record.error] == [1, 3]
@@ -164,7 +166,7 @@ def test_a_quoted_field_may_have_lines_and_quotes(read):
 def test_a_file_without_the_column_is_one_reject_that_suggests_another(read, name):
     raw = table([{"texts": "t"}]) if name.endswith("parquet") else b"texts\nt\nt\n"
     (found,) = read(name, raw)
-    assert (found.line, found.error) == (0, "expected a column 'text', found none; did you mean 'texts'?")
+    assert (found.line, found.error) == (0, "expected the column 'text', found none; did you mean 'texts'?")
 
 
 def test_an_empty_csv_is_a_reject(read):

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
+from cabletag.annotation.sampling import draw
 from cabletag.errors import OptionError
 from cabletag.results import Results
-from cabletag.sampling import draw
 
 ROWS = [{"document": f"d{number}", "passage": 1} for number in range(30)]
 
@@ -16,7 +16,7 @@ def ids(sample):
 
 
 def test_random_sample_is_that_of_its_seed_and_names_its_design(write_output, monkeypatch):
-    monkeypatch.setattr("cabletag.results.ROWS", 7)
+    monkeypatch.setattr("cabletag.formats.ROWS", 7)
     results = Results.open(write_output([*ROWS, {"status": "error", "passage": 0}]))
     sample = draw(results, "random", 10, 5)
     assert ids(sample) == ids(draw(results, "random", 10, 5)) != ids(draw(results, "random", 10, 6))
@@ -37,7 +37,7 @@ def test_every_passage_comes_alike_often_and_the_head_is_a_sample_too(write_outp
 
 
 def test_threshold_sample_takes_the_nearest_of_each_label_in_turn(write_output, monkeypatch):
-    monkeypatch.setattr("cabletag.results.ROWS", 3)
+    monkeypatch.setattr("cabletag.formats.ROWS", 3)
     rows = [
         {"document": name, "labels": ["sovereignty"] if score >= 0.5 else [], "p_sovereignty": score}
         for name, score in [("far", 0.05), ("below", 0.45), ("sure", 0.97), ("above", 0.52), ("low", 0.2), ("mid", 0.7)]

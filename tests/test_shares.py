@@ -1,10 +1,7 @@
-import csv
 import json
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 LENGTH = 5
 
@@ -38,37 +35,23 @@ def data(codebook):
     return passages(codebook.ids)
 
 
-def write(path, rows, manifest, digest=None):
-    if path.suffix == ".parquet":
-        parquet.write_table(pa.Table.from_pylist(rows), path, row_group_size=37)
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    else:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows({**row, "labels": ";".join(row["labels"] or [])} for row in rows)
-    codebook = {name: manifest.codebook[name] for name in ("id", "version")}
-    record = {"model": {"digest": digest or manifest.digest}, "codebook": codebook}
-    path.with_name(f"{path.name}.run.json").write_text(json.dumps(record))
-    return path
-
-
 @pytest.fixture
-def output(tmp_path, data, manifest):
-    return write(tmp_path / "out.parquet", data[0], manifest)
+def output(write_output, data):
+    return write_output(data[0])
 
 
 @pytest.fixture
 def evaluation(tmp_path, codebook, manifest):
     """Error rates of a coded set: sensitivity 80%, specificity 99%."""
-    from cabletag.measures import events
+    from cabletag.evaluation.events import events
 
     counts = {"tp": 160, "fp": 8, "fn": 40, "tn": 792, "positives_effective": 200, "negatives_effective": 800}
     found = {
         "date": "2026-01-01",
         "model": {"name": manifest.name, "digest": manifest.digest},
+        "precision": "f32",
         "codebook": {"id": codebook.id, "version": codebook.version},
+        "labels": {},
         "gold": {"passages": 1000, "documents": 200},
         "thresholds": dict.fromkeys(codebook.ids, 0.5),
         "confusion": dict.fromkeys(events(codebook), counts),
@@ -106,20 +89,20 @@ def test_without_coding_shares_are_named_uncorrected(run, output):
     assert (entry["tagged"], entry["method"], entry["corrected"]) == (44, "uncorrected", None)
     assert entry["share_tagged"] == pytest.approx(44 / 1000)
     assert list(found["assumes"]) == ["uncorrected"]
-    assert found["rows_in_error"] == 1
+    assert found["rows_rejected"] == 1
     assert found["all"]["labels"]["sovereignty"]["documents"]["tagged"] == 44
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
-def test_every_format_gives_the_same(run, output, data, manifest, tmp_path, suffix):
-    other = write(tmp_path / f"out{suffix}", data[0], manifest)
+def test_every_format_gives_the_same(run, output, data, write_output, suffix):
+    other = write_output(data[0], f"out{suffix}")
     one, two = shares(run, output, "--by", "year"), shares(run, other, "--by", "year")
     assert {**one, "output": ""} == {**two, "output": ""}
 
 
 def test_blocks_cut_through_documents_without_harm(run, output, monkeypatch):
     whole = shares(run, output, "--by", "year")
-    monkeypatch.setattr("cabletag.tally.ROWS", 7)
+    monkeypatch.setattr("cabletag.formats.ROWS", 7)
     assert shares(run, output, "--by", "year") == whole
 
 
@@ -208,7 +191,7 @@ def test_table_shows_shares_with_their_assumption(run, output, evaluation, monke
     ("options", "message"),
     [
         (["--by", "yaer"], "expected the column 'yaer', found none; did you mean 'year'?"),
-        (["--evaluation", "/none.json"], "expected a readable JSON file"),
+        (["--evaluation", "/none.json"], "expected the JSON of `cabletag evaluate`, found: No such file"),
         (["--sample", "/none.jsonl"], "expected a readable coded set"),
     ],
 )
@@ -236,12 +219,19 @@ def test_labels_given_at_other_thresholds_are_refused(run, output, evaluation, c
     assert "found 'sovereignty' given at 0.90 (document '01', passage 2; threshold 0.95)" in err
 
 
-def test_output_without_its_record_cannot_be_corrected(run, output, evaluation):
+def test_output_without_its_record_has_no_shares(run, output):
     output.with_name("out.parquet.run.json").unlink()
+    assert "expected the record of the run beside its output" in run("prevalence", output)[2]
+
+
+def test_sample_near_the_thresholds_is_refused(run, output, tmp_path):
+    path = tmp_path / "sample.jsonl"
+    row = {"document": "00", "passage": 1, "labels": [], "sample": {"sample": "threshold"}}
+    path.write_text(json.dumps(row))
     assert (
-        "expected the record that `cabletag batch` writes" in run("prevalence", output, "--evaluation", evaluation())[2]
+        "expected a random sample, found one of passages near a threshold"
+        in run("prevalence", output, "--sample", path)[2]
     )
-    assert shares(run, output)["model"] is None
 
 
 def test_sample_of_another_output_is_refused(run, output, sample):
@@ -255,15 +245,5 @@ def test_passage_coded_twice_is_refused(run, output, sample):
     assert "expected each passage once" in run("prevalence", output, "--sample", sample([("00", 1), ("00", 1)]))[2]
 
 
-@pytest.mark.parametrize("name", ["out.parquet", "out.jsonl"])
-def test_broken_output_is_one_line(run, tmp_path, name):
-    path = tmp_path / name
-    path.write_text('{"document": "a"')
-    code, out, err = run("prevalence", path)
-    assert (code, out) == (1, "")
-    assert err.count("\n") == 1
-
-
-def test_output_of_errors_alone_has_no_shares(run, tmp_path, data, manifest):
-    path = write(tmp_path / "out.jsonl", data[0][-1:], manifest)
-    assert "expected scored passages, found none (1 rows in error)" in run("prevalence", path)[2]
+def test_output_of_errors_alone_has_no_shares(run, write_output, data):
+    assert "expected scored passages, found none (1 rows rejected)" in run("prevalence", write_output(data[0][-1:]))[2]

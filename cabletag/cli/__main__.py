@@ -1,0 +1,3 @@
+from cabletag.cli import main
+
+main()

@@ -1,0 +1,15 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="A shipped model's name or a model folder.", metavar="NAME|DIR")
+]
+CodebookOption = Annotated[
+    Path | None, typer.Option("--codebook", help="A codebook file instead of the shipped one.", metavar="FILE")
+]

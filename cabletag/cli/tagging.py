@@ -1,0 +1,148 @@
+"""`cabletag tag`, `cabletag labels` and `cabletag models`: texts to tags, and what the tags and the models are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cabletag.cli.options import CodebookOption, ModelOption
+from cabletag.errors import CabletagError, OptionError
+
+labels = typer.Typer(
+    help="List the labels of a codebook, explain one, or check a codebook file.", rich_markup_mode=None
+)
+models = typer.Typer(help="List, show and verify model folders.", rich_markup_mode=None)
+
+
+def tag(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Text or Markdown files; - for standard input.", metavar="FILE...")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Tag this text instead of files.")] = None,
+    model: ModelOption = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="One threshold, 0 to 1, in place of the model's own per label; the voice keeps its own."),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Give only these labels, separated by commas.", metavar="ID,ID")
+    ] = None,
+    all_scores: Annotated[bool, typer.Option("--all-scores", help="Show every label's probability.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Show the words that carry each label: underlined, or as spans in JSON.")
+    ] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="JSON lines, one a passage; the default when piped.")
+    ] = False,
+    show_empty: Annotated[
+        bool, typer.Option("--show-empty", help="In the table, show passages without labels too.")
+    ] = False,
+    format: Annotated[str, typer.Option(help="auto, prose, markdown or cable.")] = "auto",
+    encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")] = None,
+) -> None:
+    """Tag the passages of files, of standard input (-) or of --text.
+
+    A table on a terminal, JSON lines in a pipe. A file that cannot be read is named on standard error, the others are tagged, and the exit code is 1.
+    """
+    from cabletag import console, records
+    from cabletag.codebook import Codebook
+    from cabletag.tagger import Tagger
+
+    if (text is None) == (not files):
+        raise OptionError(
+            "expected files, - or --text, found "
+            + ("both" if files else 'none; try `cabletag tag --text "..."`, or - for standard input')
+        )
+    tagger = Tagger.from_pretrained(model, threads=threads)
+    options = {
+        "threshold": threshold,
+        "labels": None if labels is None else [label.strip() for label in labels.split(",")],
+        "evidence": evidence,
+    }
+    tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
+    sources = records.read_text(text) if text is not None else records.read_sources(files or [], encoding)
+    failed = False
+    for source in sources:
+        if source.error:
+            failed = True
+            typer.echo(f"error: {source.error}", err=True)
+            continue
+        tagged = tagger.tag_document(source.text, format=source.format if format == "auto" else format, **options)  # type: ignore[arg-type]
+        if json_lines or not sys.stdout.isatty():
+            console.write_json(console.rows(source.name, tagged, all_scores, tagger.manifest.voice, evidence))
+        else:
+            console.tag_table(source.name, tagged, Codebook.load(), all_scores, show_empty or text is not None)
+    if failed:
+        raise typer.Exit(1)
+
+
+@labels.callback(invoke_without_command=True)
+def _labels(context: typer.Context, codebook: CodebookOption = None) -> None:
+    if context.invoked_subcommand is None:
+        from cabletag import console
+        from cabletag.codebook import Codebook
+
+        console.label_table(Codebook.load(codebook))
+
+
+@labels.command("show")
+def labels_show(label: Annotated[str, typer.Argument(help="A label id.")], codebook: CodebookOption = None) -> None:
+    """Explain one label: what counts, what does not, examples, a near miss, and the facts it is drawn from."""
+    from cabletag import console
+    from cabletag.codebook import Codebook
+
+    book = Codebook.load(codebook)
+    console.label_page(book.label(label), book)
+
+
+@labels.command("check")
+def labels_check(file: Annotated[Path, typer.Argument(help="A codebook file.")]) -> None:
+    """Validate a codebook file; an error names the line."""
+    from cabletag.codebook import Codebook
+
+    book = Codebook.load(file)
+    typer.echo(f"{file}: {book.id} {book.version}, {len(book.labels)} labels, {len(book.facts)} facts: in order")
+
+
+@models.callback(invoke_without_command=True)
+def _models(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        from cabletag import assets, console
+        from cabletag.manifest import Manifest
+
+        manifests, problems = [], {}
+        for folder in sorted(path for path in assets.MODELS.iterdir() if path.is_dir()):
+            try:
+                manifests.append(Manifest.load(folder))
+            except CabletagError as error:
+                problems[folder.name] = str(error)
+        console.model_table(manifests, problems)
+
+
+@models.command("show")
+def models_show(model: Annotated[str | None, typer.Argument(help="A name or a folder.")] = None) -> None:
+    """Show what a model was trained on and its thresholds."""
+    from cabletag import assets, console
+    from cabletag.manifest import Manifest
+
+    console.model_page(Manifest.load(assets.model_folder(model)))
+
+
+@models.command("verify")
+def models_verify(model: Annotated[str | None, typer.Argument(help="A name or a folder.")] = None) -> None:
+    """Check every file of a model against its manifest, and its scores against its golden examples."""
+    from cabletag import assets
+    from cabletag.golden import check_golden
+    from cabletag.tagger import Tagger
+
+    for precision in ("f32", "auto"):
+        tagger = Tagger.from_pretrained(model, precision=precision)
+        count, worst = check_golden(tagger, assets.model_folder(model))
+        typer.echo(
+            f"{tagger.manifest.name}: {len(tagger.manifest.files)} files match, "
+            f"{count} golden examples within {worst:.1e} in {tagger.precision}"
+        )
