@@ -1,3 +1,4 @@
+import re
 import sys
 from collections.abc import Sequence
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from cabletag.codebook import Codebook
+from cabletag.encoders import Attribution
 from cabletag.manifest import FORMAT, LabelPolicy, Manifest
 from cabletag.tagger import Tagger
 
@@ -21,6 +23,18 @@ class FakeEncoder:
         self.calls += 1
         logits = [[4.0 if label in text else -4.0 for label in self.ids] for text in texts]
         return np.array(logits, dtype=np.float32), np.ones(len(texts), dtype=int)
+
+    def explain(self, texts):
+        words = [[match.span() for match in re.finditer(r"\S+", text)] for text in texts]
+        return [
+            Attribution(
+                np.array(spans).reshape(-1, 2),
+                np.array([[4.0 * (label in text[a:b]) for label in self.ids] for a, b in spans]).reshape(
+                    -1, len(self.ids)
+                ),
+            )
+            for text, spans in zip(texts, words, strict=True)
+        ]
 
 
 @pytest.fixture(scope="session")

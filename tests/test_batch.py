@@ -455,3 +455,21 @@ def test_a_pipe_sees_lines_with_rate_and_time_left(capsys):
     last = capsys.readouterr().err.splitlines()[-1]
     assert "50%, 50 passages" in last
     assert "2 rejected, about 0:00:00 left" in last
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_evidence_counts_the_characters_of_the_source(corpus, score, suffix):
+    text = "Nothing of note was said here by anybody at all today.\n\nThe speech held sovereignty in its seventh line."
+    (corpus / "one.jsonl").write_text(json.dumps({"text": text}) + "\n", encoding="utf-8")
+    score(f"out{suffix}", BatchOptions(evidence=True), inputs=("one.jsonl",))
+    rows = read(corpus / f"out{suffix}")
+    spans = [
+        span for row in rows for span in (json.loads(row["evidence"] or "[]") if suffix == ".csv" else row["evidence"])
+    ]
+    assert [span["label"] for span in spans] == ["sovereignty"]
+    assert "sovereignty" in text[spans[0]["start"] : spans[0]["end"]]
+
+
+def test_evidence_is_written_only_when_asked_for(corpus, score):
+    score()
+    assert "evidence" not in read(corpus / "out.jsonl")[0]
