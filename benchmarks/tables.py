@@ -286,26 +286,6 @@ def manifestos_part() -> str:
     return "\n".join(lines)
 
 
-def prevalence_part() -> str:
-    """How often the corrected shares' intervals hold the true share, where the method's assumption holds and where it does not."""
-    report = results("prevalence")
-    lines = [
-        "| setting | method | scenarios | coverage, mean | coverage, lowest |",
-        "| --- | --- | ---: | ---: | ---: |",
-    ]
-    for setting, methods in report["summary"].items():
-        for method, found in methods.items():
-            name = method.replace("_", "-").replace("rogan-gladen", "Rogan-Gladen").replace("naive", "counting")
-            lines.append(
-                f"| {setting} | {name} | {found['scenarios']} | {found['mean_coverage']:.1%} | {found['lowest_coverage']:.1%} |"
-            )
-    lines += [
-        "",
-        f"Nominal {report['nominal']:.0%}; {report['rounds']} rounds a scenario, {report['date']}, by `benchmarks/prevalence.py`.",
-    ]
-    return "\n".join(lines)
-
-
 def ablation_part() -> str:
     report = results("ablation")
     setting = report["setting"]
@@ -356,7 +336,6 @@ PARTS = {
     "neutrality": neutrality_part,
     "manifestos": manifestos_part,
     "ablation": ablation_part,
-    "prevalence": prevalence_part,
 }
 
 
