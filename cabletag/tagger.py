@@ -33,9 +33,10 @@ class TaggedDocument:
 class Tagger:
     """Tags passages with the labels of a codebook.
 
-    >>> tagger = Tagger.from_pretrained()
-    >>> tagger.tag(["Posts should report by Friday."])[0].labels
-    ('reporting_directive',)
+    Examples:
+        >>> tagger = Tagger.from_pretrained()
+        >>> tagger.tag(["Posts should report by Friday."])[0].labels
+        ('reporting_directive',)
     """
 
     def __init__(self, encoder: Encoder, manifest: Manifest) -> None:

@@ -48,6 +48,8 @@ class CpuEncoder(WindowedEncoder):
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(workers):
             self._idle.put(compiled.create_infer_request())
+        # OpenVINO's binding sets itself up in its first call; two first calls at once can wait for each other without end.
+        self.run(np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64))
 
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Token ids and mask (rows, tokens) to contributions (rows, tokens, labels)."""
