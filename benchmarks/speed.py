@@ -1,6 +1,6 @@
 """Speed and memory beside what users would otherwise run, into results/speed.json.
 
-    python benchmarks/speed.py [--rounds 3] [--threads 2]
+    python benchmarks/speed.py [--rounds 3] [--threads 2] [--parts distinct end_to_end cold_start growth]
 
 The pipeline is transformers' `text-classification` with all scores on a BertForSequenceClassification of the same shape (random
 weights: speed does not depend on them), the same tokenizer, texts and threads, at the batch size that suits it best. SetFit
@@ -237,94 +237,113 @@ def median(values: list[float], digits: int = 3) -> float:
     return round(statistics.median(values), digits)
 
 
+def distinct_part(rounds: int, threads: int) -> dict[str, Any]:
+    tried = {batch: measure("distinct", "pipeline", threads, batch)["passages_per_second"] for batch in BATCH_SIZES}
+    best = max(tried, key=tried.__getitem__)
+    say("pipeline by batch size", tried)
+    found = []
+    for _ in range(rounds):
+        found.append({system: measure("distinct", system, threads, best) for system in SYSTEMS})
+        say("distinct", {system: found[-1][system]["passages_per_second"] for system in SYSTEMS})
+    speeds = [{system: each[system]["passages_per_second"] for system in SYSTEMS} for each in found]
+    return {
+        "passages": len(texts()),
+        "pipeline_batch_size": best,
+        "precision": cabletag_precision(),
+        "systems": {
+            system: {
+                key: median([each[system][key] for each in found], 1) for key in ("passages_per_second", "peak_mb")
+            }
+            for system in SYSTEMS
+        },
+        "rounds": [{system: round(speed, 1) for system, speed in each.items()} for each in speeds],
+        "median_ratio": {
+            system: median([each[system] / each["pipeline"] for each in speeds], 2) for system in SYSTEMS[:2]
+        },
+    }
+
+
+def end_to_end_part(rounds: int, threads: int) -> dict[str, Any]:
+    documents, found, batch = realistic(), [], earlier()["distinct"]["pipeline_batch_size"]
+    for _ in range(rounds):
+        slow = measure("cut", "pipeline", threads, batch)
+        seconds = batch_seconds(documents, threads)
+        found.append({"cabletag batch": slow["passages"] / seconds, "pipeline": slow["passages_per_second"]})
+        say("end to end", found[-1])
+    return {
+        "documents": len(documents),
+        "passages": int(slow["passages"]),
+        "passages_per_second": {system: median([each[system] for each in found], 1) for system in found[0]},
+        "rounds": [{system: round(speed, 1) for system, speed in each.items()} for each in found],
+        "median_ratio": median([each["cabletag batch"] / each["pipeline"] for each in found], 2),
+    }
+
+
+def cold_start_part(rounds: int, threads: int) -> dict[str, Any]:
+    found = [
+        {
+            "cabletag": start_seconds("-m", "cabletag.cli", "tag", "--text", "One passage."),
+            "pipeline": measure("cold", "pipeline", threads, 1)["process_seconds"],
+        }
+        for _ in range(rounds)
+    ]
+    return {
+        "seconds": {system: median([each[system] for each in found]) for system in found[0]},
+        "median_ratio": median([each["pipeline"] / each["cabletag"] for each in found], 2),
+        "import cabletag": median([start_seconds("-c", "import cabletag") for _ in range(5)]),
+        "cabletag --help": median([start_seconds("-m", "cabletag.cli", "--help") for _ in range(5)]),
+    }
+
+
+def growth_part(_rounds: int, _threads: int) -> dict[str, Any]:
+    found = {str(size): measure("growth", str(size)) for size in GROWTH}
+    return {
+        size: {key: round(each[key], 1) for key in ("peak_mb", "microseconds_per_passage")}
+        for size, each in found.items()
+    }
+
+
+PARTS = {
+    "distinct": distinct_part,
+    "end_to_end": end_to_end_part,
+    "cold_start": cold_start_part,
+    "growth": growth_part,
+}
+
+
+def earlier() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--parts", nargs="+", default=list(PARTS), choices=PARTS, help="the others stay as they were measured"
+    )
     for hidden in ("--worker", "--system"):
         parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    threads, rounds = arguments.threads, range(arguments.rounds)
     if arguments.worker:
         workers = {"distinct": distinct_worker, "cut": cut_worker, "cold": cold_worker}
         if arguments.worker == "growth":
             found = growth_worker(int(arguments.system))
         else:
-            found = workers[arguments.worker](arguments.system, threads, arguments.batch)
+            found = workers[arguments.worker](arguments.system, arguments.threads, arguments.batch)
         print(json.dumps({**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
-    tried = {batch: measure("distinct", "pipeline", threads, batch)["passages_per_second"] for batch in BATCH_SIZES}
-    best = max(tried, key=tried.__getitem__)
-    say("pipeline by batch size", tried)
-    distinct = [{system: measure("distinct", system, threads, best) for system in SYSTEMS} for _ in rounds]
-    say("distinct", {system: distinct[0][system]["passages_per_second"] for system in SYSTEMS})
-    documents = realistic()
-    ends = []
-    for _ in rounds:
-        slow = measure("cut", "pipeline", threads, best)
-        seconds = batch_seconds(documents, threads)
-        ends.append({"cabletag batch": slow["passages"] / seconds, "pipeline": slow["passages_per_second"]})
-        say("end to end", ends[-1])
-    cold = [
-        {
-            "cabletag": start_seconds("-m", "cabletag.cli", "tag", "--text", "One passage."),
-            "pipeline": measure("cold", "pipeline", threads, 1)["process_seconds"],
+    for name in arguments.parts:
+        settings = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            "threads": arguments.threads,
         }
-        for _ in rounds
-    ]
-    growth = {str(size): measure("growth", str(size)) for size in GROWTH}
-    report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "threads": threads,
-        "rounds": arguments.rounds,
-        "pipeline_batch_size": best,
-        "precision": cabletag_precision(),
-        "distinct": {
-            "passages": len(texts()),
-            "systems": {
-                system: {
-                    key: median([found[system][key] for found in distinct], 1)
-                    for key in ("passages_per_second", "peak_mb")
-                }
-                for system in SYSTEMS
-            },
-            "median_ratio": {
-                system: median(
-                    [
-                        found[system]["passages_per_second"] / found["pipeline"]["passages_per_second"]
-                        for found in distinct
-                    ],
-                    2,
-                )
-                for system in SYSTEMS[:2]
-            },
-        },
-        "end_to_end": {
-            "documents": len(documents),
-            "passages": int(slow["passages"]),
-            "passages_per_second": {system: median([found[system] for found in ends], 1) for system in ends[0]},
-            "median_ratio": median([found["cabletag batch"] / found["pipeline"] for found in ends], 2),
-        },
-        "cold_start": {
-            "seconds": {system: median([found[system] for found in cold]) for system in cold[0]},
-            "median_ratio": median([found["pipeline"] / found["cabletag"] for found in cold], 2),
-        },
-        "growth": {
-            size: {
-                "peak_mb": round(found["peak_mb"], 1),
-                "microseconds_per_passage": round(found["microseconds_per_passage"], 1),
-            }
-            for size, found in growth.items()
-        },
-        "start_seconds": {
-            "import cabletag": median([start_seconds("-c", "import cabletag") for _ in range(5)]),
-            "cabletag --help": median([start_seconds("-m", "cabletag.cli", "--help") for _ in range(5)]),
-        },
-    }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(report, indent=1))
+        measured = PARTS[name](arguments.rounds, arguments.threads)
+        report = {**earlier(), name: {**settings, **measured}}
+        RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        print(json.dumps(report[name], indent=1), flush=True)
 
 
 def cabletag_precision() -> str:
