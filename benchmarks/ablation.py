@@ -25,10 +25,10 @@ from sklearn.metrics import average_precision_score
 
 from cabletag import Codebook
 from cabletag.assets import codebook_file
-from cabletag.corpus import SPLITS, CodedPassage, digest, read_rows
+from cabletag.corpus import SPLITS, CodedPassage, digest, gold_matrix, read_rows
 from cabletag.encoders.cpu import CpuEncoder
 from cabletag.ngrams import FILE as NGRAMS
-from cabletag.train import Recipe, gold_matrix, train, training_data
+from cabletag.train import Recipe, train, training_data
 
 RESULTS = Path(__file__).parent / "results" / "ablation.json"
 LEAST_POSITIVES = 5

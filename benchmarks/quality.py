@@ -26,12 +26,13 @@ from sklearn.pipeline import FeatureUnion
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
 from cabletag.codebook import GROUPS
-from cabletag.corpus import CodedPassage, digest, read_corpus
+from cabletag.corpus import CodedPassage, digest, gold_matrix, read_corpus
 from cabletag.evaluation.measures import Answers, calibration
+from cabletag.export import compare
 from cabletag.metrics import evaluate
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate
-from cabletag.train import Recipe, base_folder, gold_matrix, training_data
+from cabletag.train import Recipe, base_folder, training_data
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "quality.json"
@@ -174,21 +175,15 @@ def few_shot(codebook: Codebook, fit: list[CodedPassage], shots: int = 16, seed:
 
 def half_precision(tagger: Tagger, rows: list[CodedPassage], codebook: Codebook) -> dict[str, object] | None:
     """What bfloat16 changes against single precision, None on a machine without it."""
-    texts, half = [row.text for row in rows], Tagger.from_pretrained()
+    half = Tagger.from_pretrained()
     if half.precision == tagger.precision:
         return None
-    gold = gold_matrix(codebook, rows).astype(int)
-    given = [Shipped(each).decide(texts) for each in (tagger, half)]
-    macro = [
-        evaluate(codebook.ids, labels, gold, scores, codebook.voice_id, samples=1)["macro_f1"][0]
-        for labels, scores in given
-    ]
-    single, other = ([(set(found.labels), found.voice) for found in each.tag(texts)] for each in (tagger, half))
+    found = compare(tagger, half, codebook, rows)
     return {
-        "precision": half.precision,
-        "same_labels_and_voice": round(float(np.mean([one == two for one, two in zip(single, other, strict=True)])), 4),
-        "macro_f1": macro,
-        "largest_change_of_probability": round(float(np.abs(given[0][1] - given[1][1]).max()), 4),
+        "precision": found.precision,
+        "same_labels_and_voice": round(found.same, 4),
+        "macro_f1": found.macro_f1,
+        "largest_change_of_probability": round(found.largest_change, 4),
     }
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from cabletag.codebook import Codebook, Label
 from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction
-from cabletag.tagger import TaggedDocument
+from cabletag.tagger import TaggedDocument, passage_row
 from cabletag.text import Passage
 
 _COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"}
@@ -35,13 +35,7 @@ def rows(
         yield {
             "source": source,
             "passage": number,
-            "paragraph": passage.paragraph,
-            "marking": passage.marking,
-            "start": passage.start,
-            "end": passage.end,
-            "text": passage.text,
-            "labels": list(prediction.labels),
-            "voice": prediction.voice,
+            **passage_row(passage, prediction),
             "scores": {label: round(prediction.scores[label], 4) for label in shown},
             "windows": prediction.windows,
             **({"evidence": [asdict(span) for span in prediction.evidence]} if evidence else {}),

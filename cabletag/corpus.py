@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cabletag.codebook import Codebook
 from cabletag.errors import CorpusError, did_you_mean
@@ -28,6 +30,11 @@ class CodedPassage:
     document: str
     sure: bool = True
     coding: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gold_matrix(codebook: Codebook, passages: Iterable[CodedPassage]) -> np.ndarray:
+    """0/1 of shape (passages, labels)."""
+    return np.array([[label in passage.labels for label in codebook.ids] for passage in passages], dtype=np.float32)
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ import torch
 from onnx import TensorProto, helper
 
 from cabletag.codebook import Codebook
-from cabletag.corpus import CodedPassage
+from cabletag.corpus import CodedPassage, gold_matrix
 from cabletag.encoders.cpu import GRAPH, CpuEncoder
 from cabletag.encoders.torch import TorchEncoder, contributions, load_checkpoint
 from cabletag.errors import ModelError
@@ -146,25 +146,46 @@ def check_export(
     return worst
 
 
-def check_labels(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> tuple[str, float, float]:
-    """What this machine's default precision changes against single precision, on coded passages.
+class Comparison(NamedTuple):
+    """What a precision changes against single precision on coded passages.
 
-    Gives the precision, the share of passages with the same labels and voice, and the change of macro-F1. Raises
-    ModelError if the share is under LEAST_SAME or macro-F1 moves by more than MOST_CHANGE.
+    `same` is the share of passages with the same labels and voice, `macro_f1` the figure in single precision and in this
+    one (None where no label has enough positives), `largest_change` that of a probability.
     """
-    texts = [passage.text for passage in passages]
-    gold = np.array([[label in passage.labels for label in codebook.ids] for passage in passages], dtype=int)
-    taggers = Tagger.from_pretrained(folder, precision="f32"), Tagger.from_pretrained(folder)
-    found = [[(set(answer.labels), answer.voice) for answer in tagger.tag(texts)] for tagger in taggers]
-    same = sum(one == two for one, two in zip(*found, strict=True)) / len(texts)
-    given = [
-        np.array([[label in labels for label in codebook.ids] for labels, _ in answers], dtype=int) for answers in found
-    ]
+
+    precision: str
+    same: float
+    macro_f1: tuple[float, float] | None
+    largest_change: float
+
+
+def compare(single: Tagger, own: Tagger, codebook: Codebook, passages: Sequence[CodedPassage]) -> Comparison:
+    """One model in two precisions on the same passages."""
+    texts, gold = [passage.text for passage in passages], gold_matrix(codebook, passages).astype(int)
+    found = [tagger.tag(texts) for tagger in (single, own)]
+    told = [[(set(answer.labels), answer.voice) for answer in answers] for answers in found]
+    scores = [np.array([list(answer.scores.values()) for answer in answers]) for answers in found]
+    given = [np.array([[label in labels for label in codebook.ids] for labels, _ in each], dtype=int) for each in told]
     macro = [evaluate(codebook.ids, each, gold, None, codebook.voice_id, samples=2)["macro_f1"] for each in given]
-    change = abs(macro[0][0] - macro[1][0]) if macro[0] else 0.0
+    return Comparison(
+        own.precision,
+        sum(one == two for one, two in zip(*told, strict=True)) / len(texts),
+        (macro[0][0], macro[1][0]) if macro[0] else None,
+        float(np.abs(scores[0] - scores[1]).max()),
+    )
+
+
+def check_labels(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> tuple[str, float, float]:
+    """Compare this machine's default precision with single precision: its name, the share of the same labels and voice, the change of macro-F1.
+
+    Raises ModelError if the share is under LEAST_SAME or macro-F1 moves by more than MOST_CHANGE.
+    """
+    taggers = Tagger.from_pretrained(folder, precision="f32"), Tagger.from_pretrained(folder)
+    precision, same, macro, _ = compare(*taggers, codebook, passages)
+    change = abs(macro[0] - macro[1]) if macro else 0.0
     if same < LEAST_SAME or change > MOST_CHANGE:
         raise ModelError(
-            f"{folder / GRAPH}: expected {taggers[1].precision} to keep the labels of {LEAST_SAME:.0%} of the passages and macro-F1 within {MOST_CHANGE}, "
+            f"{folder / GRAPH}: expected {precision} to keep the labels of {LEAST_SAME:.0%} of the passages and macro-F1 within {MOST_CHANGE}, "
             f"found {same:.1%} and {change:.4f}; run the model in precision f32"
         )
-    return taggers[1].precision, same, change
+    return precision, same, change

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,19 @@ class TaggedDocument:
     def passages(self) -> tuple[Passage, ...]:
         """The passages of the document."""
         return self.document.passages
+
+
+def passage_row(passage: Passage, prediction: Prediction) -> dict[str, Any]:
+    """What every row of an output says of a passage: its place, text, labels and voice, ready for JSON."""
+    return {
+        "paragraph": passage.paragraph,
+        "marking": passage.marking,
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.text,
+        "labels": list(prediction.labels),
+        "voice": prediction.voice,
+    }
 
 
 class Tagger:

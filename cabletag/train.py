@@ -7,7 +7,7 @@ import importlib.util
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -32,7 +32,7 @@ from transformers import (
 )
 
 from cabletag.codebook import Codebook
-from cabletag.corpus import CodedPassage, digest, read_corpus, read_pointers
+from cabletag.corpus import CodedPassage, digest, gold_matrix, read_corpus, read_pointers
 from cabletag.encoders.cpu import CpuEncoder
 from cabletag.encoders.torch import contributions
 from cabletag.errors import CorpusError, ModelError
@@ -222,11 +222,6 @@ def training_data(
     if not fit or not held_out:
         raise CorpusError(f"{corpus}: expected passages in train.jsonl and dev.jsonl, found none in one of them")
     return fit, held_out
-
-
-def gold_matrix(codebook: Codebook, passages: Iterable[CodedPassage]) -> np.ndarray:
-    """0/1 of shape (passages, labels)."""
-    return np.array([[label in passage.labels for label in codebook.ids] for passage in passages], dtype=np.float32)
 
 
 def _weights(codebook: Codebook, passages: list[CodedPassage], unsure: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from cabletag.batch.readers import Columns
 from cabletag.batch.rows import Record, read_records
 from cabletag.prediction import Prediction
 from cabletag.records import LONGEST_LINE
-from cabletag.tagger import Tagger
+from cabletag.tagger import Tagger, passage_row
 from cabletag.text import Passage, split
 from cabletag.writing import json_line
 
@@ -160,13 +160,7 @@ def _encode(rows: Iterable[Row], scored: Mapping[str, Prediction], layout: Layou
         if passage:
             prediction = scored[passage.text]
             line |= {
-                "paragraph": passage.paragraph,
-                "marking": passage.marking,
-                "start": passage.start,
-                "end": passage.end,
-                "text": passage.text,
-                "labels": list(prediction.labels),
-                "voice": prediction.voice,
+                **passage_row(passage, prediction),
                 "windows": prediction.windows,
                 "evidence": [
                     {"label": span.label, "start": passage.start + span.start, "end": passage.start + span.end}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cabletag.cli.options import ModelOption
+from cabletag.cli.options import FormatOption, ModelOption, ThreadsOption
 from cabletag.errors import OptionError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def batch(
     passages: Annotated[
         bool, typer.Option("--passages", help="Each text is one passage already; do not cut it.")
     ] = False,
-    format: Annotated[str, typer.Option(help="auto, prose, markdown or cable.")] = "auto",
+    format: FormatOption = "auto",
     input_format: Annotated[
         str | None,
         typer.Option(
@@ -49,7 +49,7 @@ def batch(
     model: ModelOption = None,
     threshold: Annotated[float | None, typer.Option(help="As in `cabletag tag`.")] = None,
     labels: Annotated[str | None, typer.Option(help="As in `cabletag tag`.", metavar="ID,ID")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")] = None,
+    threads: ThreadsOption = None,
     max_rejects: Annotated[
         int | None, typer.Option(min=0, help="Stop when more rows than this cannot be read.", metavar="N")
     ] = None,

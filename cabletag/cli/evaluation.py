@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cabletag.cli.options import CodebookOption, ModelOption
+from cabletag.cli.options import CodebookOption, ModelOption, ThreadsOption
 
 
 def evaluate(
@@ -38,7 +38,7 @@ def evaluate(
         bool, typer.Option("--json", help="The whole result as JSON, for `cabletag prevalence` too.")
     ] = False,
     encoding: Annotated[str, typer.Option(help="Encoding of the file.")] = "utf-8",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")] = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Measure the model on passages that you coded. Needs the extra `evaluate`.
 

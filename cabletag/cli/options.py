@@ -13,3 +13,5 @@ ModelOption = Annotated[
 CodebookOption = Annotated[
     Path | None, typer.Option("--codebook", help="A codebook file instead of the shipped one.", metavar="FILE")
 ]
+FormatOption = Annotated[str, typer.Option("--format", help="auto, prose, markdown or cable.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; all cores by default.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cabletag.cli.options import CodebookOption, ModelOption
+from cabletag.cli.options import CodebookOption, FormatOption, ModelOption, ThreadsOption
 from cabletag.errors import CabletagError, OptionError
 
 labels = typer.Typer(
@@ -40,9 +40,9 @@ def tag(
     show_empty: Annotated[
         bool, typer.Option("--show-empty", help="In the table, show passages without labels too.")
     ] = False,
-    format: Annotated[str, typer.Option(help="auto, prose, markdown or cable.")] = "auto",
+    format: FormatOption = "auto",
     encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")] = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Tag the passages of files, of standard input (-) or of --text.
 

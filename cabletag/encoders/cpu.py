@@ -55,7 +55,7 @@ class CpuEncoder(WindowedEncoder):
         """Token ids and mask (rows, tokens) to contributions (rows, tokens, labels)."""
         request = self._idle.get()
         try:
-            return np.array(request.infer({"input_ids": ids, "attention_mask": mask})["contributions"])
+            return np.asarray(request.infer({"input_ids": ids, "attention_mask": mask})["contributions"])
         finally:
             self._idle.put(request)
 
