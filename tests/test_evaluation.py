@@ -116,6 +116,31 @@ def test_columns_of_ones_own_do_not_replace_those_of_an_error(fake, run, tmp_pat
     assert row["year"] == "2025"
 
 
+def test_page_shows_values_errors_and_run(fake, run, coded, tmp_path):
+    page = tmp_path / "page.html"
+    code, out, err = run("evaluate", coded, "--samples", 100, "--by", "genre", "--page", page)
+    assert code == 0, err
+    assert "sovereignty" in out
+    text = page.read_text(encoding="utf-8")
+    assert "The model cannot see this one." in text  # the miss
+    assert "Missed: " in text
+    assert "too few to measure" in text  # news
+    assert text.count('role="img"') == 3  # F1 wide and narrow, reliability
+    assert "<script>" not in text
+
+
+def test_page_escapes_what_was_coded(fake, run, tmp_path):
+    path, page = tmp_path / "<b>gold.jsonl", tmp_path / "page.html"
+    attack = {"text": "<script>alert(1)</script> {{ 7*7 }} sovereignty.", "labels": [], "genre": "<img src=x>"}
+    right = {"text": "Long live sovereignty.", "labels": ["sovereignty"], "genre": "{{ 7*7 }}"}
+    path.write_text(f"{json.dumps(attack)}\n{json.dumps(right)}\n")
+    assert run("evaluate", path, "--samples", 100, "--by", "genre", "--page", page)[0] == 0
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7*7 }}" in text
+    assert not {"<img", "<b>gold", "<script"} & set(text.split())
+    assert "<img" not in text
+
+
 def test_threshold_is_recorded_and_used(evaluated):
     found = evaluated("--threshold", 0.99)
     assert found["thresholds"]["sovereignty"] == 0.99
@@ -131,6 +156,7 @@ def test_threshold_is_recorded_and_used(evaluated):
         (["--threshold", "3"], "expected a threshold between 0 and 1, found 3.0"),
         (["--errors", "/none/e.csv"], "found no such folder"),
         (["--errors", "e.txt"], "expected an output that ends in .jsonl, .csv"),
+        (["--page", "/none/page.html"], "found no such folder"),
         (["--codebook", "/none.yaml"], "expected a readable codebook file"),
     ],
 )
@@ -144,7 +170,8 @@ def test_wrong_options_are_one_line(fake, run, coded, options, message):
 
 def test_coded_set_is_not_written_over(fake, run, coded):
     before = coded.read_bytes()
-    assert "found an input; choose another name" in run("evaluate", coded, "--errors", coded)[2]
+    for option in ("--errors", "--page"):
+        assert "found an input; choose another name" in run("evaluate", coded, option, coded)[2]
     assert coded.read_bytes() == before
 
 

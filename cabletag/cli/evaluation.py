@@ -32,6 +32,10 @@ def evaluate(
     errors: Annotated[
         Path | None, typer.Option(help="Write the errors, worst first, to this .jsonl or .csv.", metavar="FILE")
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Write an HTML page of the result. Needs the extra `report`.", metavar="FILE"),
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="As for `cabletag tag`.")] = None,
     samples: Annotated[int, typer.Option(min=100, help="Bootstrap samples.")] = 1000,
     as_json: Annotated[
@@ -49,6 +53,8 @@ def evaluate(
     from cabletag.extras import need
 
     need("evaluate", "scipy")
+    if page is not None:
+        need("report", "altair", "vl_convert", "jinja2")
     from cabletag.evaluation import evaluate as measured
     from cabletag.evaluation import mistakes, read_gold, tables
     from cabletag.tagger import Tagger
@@ -59,6 +65,8 @@ def evaluate(
     passages = read_gold(coded, book, text_column, labels_column, encoding)
     if errors is not None:
         check_output(errors, [coded], mistakes.SUFFIXES)
+    if page is not None:
+        check_output(page, [coded])
     result, found = measured(
         tagger,
         book,
@@ -70,8 +78,13 @@ def evaluate(
         samples=samples,
         show_progress=sys.stderr.isatty(),
     )
+    worst = mistakes.worst_errors(found, passages, result["thresholds"])
     if errors is not None:
-        mistakes.write_mistakes(errors, mistakes.worst_errors(found, passages, result["thresholds"]))
+        mistakes.write_mistakes(errors, worst)
+    if page is not None:
+        from cabletag.report import write_evaluation
+
+        write_evaluation(result, worst, book, page, coded)
     if as_json:
         typer.echo(json.dumps(result, indent=1))
     else:

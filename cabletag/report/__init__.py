@@ -1,5 +1,6 @@
-"""One self-contained HTML page of a batch output."""
+"""Self-contained HTML pages: of a batch output, and of an evaluation."""
 
+from cabletag.report.evaluated import write_evaluation
 from cabletag.report.page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_evaluation", "write_report"]

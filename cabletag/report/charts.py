@@ -107,6 +107,38 @@ def together_chart(overview: Overview, names: Mapping[str, str], order: Sequence
     return _svg(chart.properties(width=alt.Step(30), height=alt.Step(24)), title, f"Highest: {told}.", key)
 
 
+def values_chart(rows: Sequence[tuple[str, float, float, float]], what: str, width: int, title: str, key: str) -> str:
+    """Per (name, value, low, high), all between 0 and 1, a dot with its interval, as SVG `width` pixels wide."""
+    import altair as alt
+
+    room = 150 if width < 500 else 270  # for the names
+    found = [{"at": at, "share": value, "low": low, "high": high} for at, value, low, high in rows]
+    axis = _axis(labelLimit=room, minExtent=room, maxExtent=room, grid=True)
+    base = alt.Chart(alt.Data(values=found)).encode(y=alt.Y("at:N", sort=None, title=None, axis=axis))
+    across = {"scale": alt.Scale(domain=[0, 1]), "axis": _axis(tickCount=5, format=".1f"), "title": what}
+    chart = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q", **across), x2="high:Q") + base.mark_point(
+        color=BLUE, filled=True, size=60, opacity=1
+    ).encode(x=alt.X("share:Q", **across))
+    return _svg(chart.properties(width=width - room - 20, height=alt.Step(18)), title, _told(found), key)
+
+
+def reliability_chart(bins: Sequence[tuple[float, float, int, float, float]], title: str, key: str) -> str:
+    """Share coded so over mean probability, for bins (low, high, pairs, mean probability, share); the diagonal is a perfect calibration."""
+    import altair as alt
+
+    rows = [{"probability": mean, "share": share, "pairs": pairs} for _, _, pairs, mean, share in bins if pairs]
+    x = alt.X(
+        "probability:Q", scale=alt.Scale(domain=[0, 1]), axis=_axis(tickCount=5, format=".1f"), title="probability"
+    )
+    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=_axis(tickCount=5, format=".1f"), title="share coded so")
+    diagonal = alt.Data(values=[{"probability": at, "share": at} for at in (0, 1)])
+    chart = alt.Chart(diagonal).mark_line(color="currentColor", strokeDash=[4, 4], opacity=0.5).encode(
+        x, y
+    ) + alt.Chart(alt.Data(values=rows)).mark_point(color=BLUE, filled=True, size=60, opacity=1).encode(x, y)
+    told = "; ".join(f"probability {row['probability']:.2f}: {row['share']:.0%} of {row['pairs']:,}" for row in rows)
+    return _svg(chart.properties(width=240, height=240), title, f"{told}.", key)
+
+
 def top_of(shares: Sequence[Share]) -> float:
     """Where a common scale ends: a little over the greatest upper bound, the bounds of tiny bases aside."""
     solid = [share.interval[1] for share in shares if share.base >= 30] or [

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cabletag import __version__
 from cabletag.assets import DEFAULT_MODEL
 from cabletag.errors import OptionError
 from cabletag.evaluation import prevalence
 from cabletag.evaluation.sources import read_evaluation
 from cabletag.report import charts
 from cabletag.report.overview import Overview, Share, overview
+from cabletag.report.rendering import rendered
 from cabletag.report.shown import Shown
 from cabletag.results import Results
 from cabletag.writing import write_text
@@ -65,19 +61,12 @@ def render(
     title: str | None,
 ) -> str:
     """The page as a string."""
-    import jinja2
-
     names = {label.id: label.name for label in results.codebook.labels}
     order = sorted(found.labels, key=lambda label: (-found.passages(label).count, found.labels.index(label)))
     occurring, pairs = [label for label in order if found.passages(label).count], _pairs(found)
-    style, script = _asset("report.css"), _asset("report.js")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(percent=_percent, interval=_interval, number=lambda value: f"{value:,}")
-    return environment.from_string(_asset("report.html.j2")).render(
+    return rendered(
+        "report.html.j2",
         title=title or f"Talking points in {results.path.name}",
-        style=style, script=script, style_hash=_hash(style), script_hash=_hash(script),
         results=results, codebook=results.codebook, run=results.run, overview=found, names=names, order=order, Share=Share,
         groups={label.id: label.group for label in results.codebook.labels},
         wide=charts.shares_chart(found, names, order, 820, SHARES, "c-wide") if found.scored else "",
@@ -87,7 +76,7 @@ def render(
         together=charts.together_chart(found, names, occurring, "Labels that occur together", "c-pairs") if pairs else "",
         pairs=pairs, shipped=results.run["model"].get("name") == DEFAULT_MODEL, by=by, time=time, measured=measured, strongest=strongest, shown=_passages(found),
         has_text="text" in results.columns, has_evidence="evidence" in results.columns,
-        facts=_facts(results), today=datetime.date.today().isoformat(), version=__version__,
+        facts=_facts(results),
     )  # fmt: skip
 
 
@@ -172,24 +161,3 @@ def _told(value: Any) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]} … (cut here; whole in the run record)"
-
-
-def _percent(value: float) -> str:
-    if value != value:
-        return "–"
-    return f"{100 * value:.2f}%" if 0 < value < 0.01 else f"{100 * value:.1f}%"
-
-
-def _interval(share: Share) -> str:
-    low, high = share.interval
-    digits = 2 if high < 0.01 else 1
-    return "–" if low != low else f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"
-
-
-def _asset(name: str) -> str:
-    return resources.files("cabletag.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """The source expression that lets this very text, and no other, run or style (Content Security Policy, level 2)."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
