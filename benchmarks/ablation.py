@@ -38,6 +38,7 @@ Row = dict[str, Any]
 VARIANTS: dict[str, tuple[dict[str, Any], Callable[[Row], bool]]] = {
     "as shipped": ({}, lambda row: True),
     "without token dropout": ({"token_dropout": 0.0}, lambda row: True),
+    "without joined passages": ({"joined": 0.0}, lambda row: True),
     "unsure passages at full weight": ({"unsure_weight": 1.0}, lambda row: True),
     "twice the learning rate": ({"learning_rate": 1.6e-4}, lambda row: True),
     "half the learning rate": ({"learning_rate": 4e-5}, lambda row: True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import random
 import shutil
 import time
 from collections.abc import Callable
@@ -70,6 +71,7 @@ class Recipe:
     probe_c: float = 3.0
     unsure_weight: float = 0.7
     token_dropout: float = 0.1  # share of tokens masked in training, so that no single word decides
+    joined: float = 0.4  # share of the short passages that are read together with another one, drawn anew in each epoch
     max_tokens: int = 192
     stride: int = 48
     ngram_order: int = 2  # the n-gram classifier's longest n-gram; 0 for none
@@ -128,7 +130,8 @@ def train(
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _stack(base, recipe, codebook)
     fit_data, held_out_data = (_dataset(tokenizer, codebook, passages, recipe) for passages in (fit, held_out))
-    trainer = _trainer(model, tokenizer, fit_data, held_out_data, recipe, folder)
+    voice = None if codebook.voice_id is None else codebook.ids.index(codebook.voice_id)
+    trainer = _trainer(model, tokenizer, _readings(fit_data, voice, recipe), held_out_data, recipe, folder)
     resume = any(folder.glob("checkpoint-*"))
     if not resume:
         say("starting the head from a logistic-regression probe on the frozen encoder")
@@ -189,7 +192,11 @@ def train(
                 "real": sum("/" in p.document for p in fit + held_out),
             },
             "sha256": {"train": digest(fit), "held_out": digest(held_out)},
-            "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry],
+            "log": [
+                {**entry, "epoch": round(entry["epoch"] * recipe.epochs, 2)}
+                for entry in trainer.state.log_history
+                if "eval_loss" in entry
+            ],
             "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scikit-learn", "onnx")},
         },
         files={name: sha256(output / name) for name in files if name != CARD},  # people write on in the card
@@ -348,7 +355,35 @@ def _dataset(tokenizer: Any, codebook: Codebook, passages: list[CodedPassage], r
     )
 
 
-def _trainer(model: Model, tokenizer: Any, fit: Dataset, held_out: Dataset, recipe: Recipe, work: Path) -> Trainer:
+def _readings(fit: Dataset, voice: int | None, recipe: Recipe) -> Dataset:
+    """The passages once per epoch, in a row; each time a share of the short ones is joined with another short one.
+
+    A joined passage carries the labels of both, so that a label hangs on the words that carry it and not on what stands beside them.
+    """
+    chance, rows = random.Random(recipe.seed), fit.to_list()
+    short = [row for row in rows if row["length"] <= recipe.max_tokens // 2]
+    readings = []
+    for _ in range(recipe.epochs):
+        for row in rows:
+            if row["length"] <= recipe.max_tokens // 2 and chance.random() < recipe.joined:
+                first, second = chance.sample([row, chance.choice(short)], 2)
+                readings.append(_joined(first, second, voice))
+            else:
+                readings.append(row)
+    return Dataset.from_list(readings).shuffle(seed=recipe.seed)
+
+
+def _joined(first: dict[str, Any], second: dict[str, Any], voice: int | None) -> dict[str, Any]:
+    ids = first["input_ids"][:-1] + second["input_ids"][1:]
+    weights = np.minimum(first["weights"], second["weights"])
+    if voice is not None:  # it is told by the passage that has labels, and by nobody where two disagree
+        told = [row["labels"][voice] for row in (first, second) if row["weights"][voice]]
+        weights[voice] = max(first["weights"][voice], second["weights"][voice]) if len(set(told)) == 1 else 0.0
+    labels = np.maximum(first["labels"], second["labels"]).tolist()
+    return {"input_ids": ids, "labels": labels, "weights": weights.tolist(), "length": len(ids)}
+
+
+def _trainer(model: Model, tokenizer: Any, readings: Dataset, held_out: Dataset, recipe: Recipe, work: Path) -> Trainer:
     def metrics(output: Any) -> dict[str, float]:
         gold, logits = output.label_ids, output.predictions
         columns = [column for column in range(gold.shape[1]) if gold[:, column].sum() >= 5]
@@ -377,10 +412,10 @@ def _trainer(model: Model, tokenizer: Any, fit: Dataset, held_out: Dataset, reci
         ],
         fused=True,
     )
-    steps = recipe.epochs * -(-len(fit) // recipe.batch_size)
+    steps = -(-len(readings) // recipe.batch_size)
     arguments = TrainingArguments(
         output_dir=str(work),
-        num_train_epochs=recipe.epochs,
+        num_train_epochs=1,  # of readings
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=64,
         warmup_steps=steps // 10,
@@ -392,8 +427,10 @@ def _trainer(model: Model, tokenizer: Any, fit: Dataset, held_out: Dataset, reci
         length_column_name="length",
         label_names=["labels"],
         remove_unused_columns=False,
-        eval_strategy="epoch",
-        save_strategy="epoch",
+        eval_strategy="steps",
+        eval_steps=steps // recipe.epochs,
+        save_strategy="steps",
+        save_steps=steps // recipe.epochs,
         save_total_limit=2,
         load_best_model_at_end=True,
         metric_for_best_model="macro_ap",
@@ -405,7 +442,7 @@ def _trainer(model: Model, tokenizer: Any, fit: Dataset, held_out: Dataset, reci
     return Trainer(
         model=module,
         args=arguments,
-        train_dataset=fit.shuffle(seed=recipe.seed),
+        train_dataset=readings,
         eval_dataset=held_out,
         data_collator=_collate,
         compute_metrics=metrics,

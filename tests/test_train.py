@@ -13,7 +13,7 @@ from cabletag.errors import ModelError
 from cabletag.export import renew
 from cabletag.golden import check_golden
 from cabletag.manifest import Manifest, sha256
-from cabletag.train import Recipe, base_folder, train
+from cabletag.train import Recipe, _joined, base_folder, train
 
 WORDS = [
     "posts",
@@ -104,6 +104,32 @@ def test_manifest_names_data_and_recipe(trained):
     training = Tagger.from_pretrained(trained[0]).manifest.training
     assert training["passages"] == {"train": 60, "held_out": 60, "real": 0}
     assert training["recipe"]["max_tokens"] == 16
+
+
+def test_every_epoch_is_measured(trained):
+    log = Tagger.from_pretrained(trained[0]).manifest.training["log"]
+    assert [round(entry["epoch"]) for entry in log][:3] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "voice"),
+    [
+        (([0, 0], [0, 0]), ([1, 0], [1, 0]), (0, 0.0)),  # nobody has a label
+        (([1, 1], [0, 0]), ([1, 1], [1, 0]), (1, 1.0)),  # one has
+        (([1, 1], [1, 1]), ([1, 1], [0.7, 0.7]), (1, 1.0)),  # they agree
+        (([1, 1], [1, 0]), ([1, 1], [1, 1]), (1, 0.0)),  # they do not
+    ],
+)
+def test_joined_passage_has_the_labels_of_both(labels, weights, voice):
+    first, second = (
+        {"input_ids": [2, token, 3], "labels": given, "weights": trusted, "length": 3}
+        for token, given, trusted in zip((7, 8), labels, weights, strict=True)
+    )
+    found = _joined(first, second, 1)
+    assert found["input_ids"] == [2, 7, 8, 3]
+    assert found["length"] == 4
+    assert found["labels"][0] == max(labels[0][0], labels[1][0])
+    assert (found["labels"][1], found["weights"][1]) == voice
 
 
 def test_golden_examples_hold(trained):
