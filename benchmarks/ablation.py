@@ -15,7 +15,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ def main() -> None:
     base = replace(Recipe(), epochs=arguments.epochs)
     fit, held_out = training_data(codebook, corpus, base, arguments.real_text, print)
     setting = {
+        "recipe": asdict(base),
         "share": arguments.share,
         "epochs": arguments.epochs,
         "train_sha256": digest(fit),

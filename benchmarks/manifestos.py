@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
-    tagger, codebook = Tagger.from_pretrained(), Codebook.load()
+    tagger, codebook = Tagger.from_pretrained(precision="f32"), Codebook.load()
     migration = [label.id for label in codebook.labels if label.scope == "migration" and label.id != codebook.voice_id]
     rows = [row for _, row in read_rows(arguments.file)]
     predictions = tagger.tag([row["text"] for row in rows])

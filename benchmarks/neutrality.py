@@ -47,7 +47,7 @@ def measure(tagger: Tagger, pairs: list[dict[str, Any]]) -> dict[str, dict[str, 
 
 
 def main() -> None:
-    codebook, tagger = Codebook.load(), Tagger.from_pretrained()
+    codebook, tagger = Codebook.load(), Tagger.from_pretrained(precision="f32")
     path = codebook_file().parent / "corpus" / "pairs.jsonl"
     pairs = []
     for place, row in read_rows(path):

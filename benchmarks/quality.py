@@ -9,7 +9,6 @@ thresholds but the keywords' are fitted on the data that its thresholds were fit
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 import tempfile
@@ -25,8 +24,8 @@ from sklearn.pipeline import FeatureUnion
 
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
-from cabletag.codebook import GROUPS
 from cabletag.corpus import CodedPassage, digest, gold_matrix, read_corpus
+from cabletag.evaluation.events import groups
 from cabletag.evaluation.measures import Answers, calibration
 from cabletag.export import compare
 from cabletag.metrics import evaluate
@@ -198,7 +197,8 @@ def main() -> None:
     corpus = codebook_file().parent / "corpus"
     recipe = Recipe(**tagger.manifest.training["recipe"])
     fit, held_out = training_data(codebook, corpus, recipe, arguments.real_text, print)
-    if digest(fit) != tagger.manifest.training["sha256"]["train"]:
+    training = tagger.manifest.training
+    if digest(fit) not in (training["sha256"]["train"], training.get("withdrawn", {}).get("train_sha256")):
         raise SystemExit(
             "expected the data that the shipped model was trained on; give the same --real-text, or train anew"
         )
@@ -218,7 +218,7 @@ def main() -> None:
     report = {
         "date": datetime.now(UTC).date().isoformat(),
         "model": {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]},
-        "training_sha256": tagger.manifest.training["sha256"],
+        "training_sha256": training["sha256"],
         "sets": {name: {"passages": len(rows), "sha256": digest(rows)} for name, rows in sets.items()},
         "half_precision": half_precision(tagger, sets["authored test"], codebook),
         "results": {},
@@ -235,17 +235,13 @@ def main() -> None:
                     picked = np.array([row.genre == genre for row in rows])
                     part = evaluate(codebook.ids, given[picked], gold[picked], None, codebook.voice_id, samples=200)
                     result["genres"][genre] = {key: part[key] for key in ("passages", "micro_f1", "any_label_f1")}
-                groups = {
-                    group: tuple(label.id for label in codebook.labels if label.group == group) for group in GROUPS
-                }
-                answers = Answers(codebook.ids, groups, codebook.voice_id, gold > 0, given > 0, scores)
+                answers = Answers(codebook.ids, groups(codebook), codebook.voice_id, gold > 0, given > 0, scores)
                 result["calibration"] = calibration(answers)
             report["results"].setdefault(set_name, {})[system_name] = result
             print(
                 f"{set_name:<16} {system_name:<38} macro-F1 {result['macro_f1']} micro-F1 {result['micro_f1']}",
                 flush=True,
             )
-    report["sha256"] = hashlib.sha256(json.dumps(report["results"], sort_keys=True).encode()).hexdigest()
     RESULTS.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -314,10 +314,12 @@ def training_part() -> str:
         f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |"
         for entry in training["log"]
     )
+    out = training.get("withdrawn")
+    withdrawn = f" Since then {len(out['passages'])} of them are gone from the corpus: {out['why']}." if out else ""
     return (
         f"{training['passages']['train']:,} passages to train on and {training['passages']['held_out']:,} held out, {training['passages']['real']:,} of both "
         f"together real; digests `{training['sha256']['train'][:12]}` and `{training['sha256']['held_out'][:12]}`. Base model {manifest.base_model['id']} "
-        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s.\n\n{recipe}\n\n"
+        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s.{withdrawn}\n\n{recipe}\n\n"
         f"| epoch | held-out loss | held-out macro average precision |\n| ---: | ---: | ---: |\n{log}"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Collection, Iterator
@@ -20,6 +19,7 @@ from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction
 from cabletag.tagger import TaggedDocument, passage_row
 from cabletag.text import Passage
+from cabletag.writing import json_line
 
 _COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"}
 
@@ -44,16 +44,13 @@ def rows(
 
 def write_json(items: Iterator[dict[str, Any]]) -> None:
     """JSON lines on standard output; lone surrogates are escaped, so that any text can be written."""
-    for item in items:
-        line = json.dumps(item, ensure_ascii=False)
-        sys.stdout.write(line if line.isprintable() else json.dumps(item))
-        sys.stdout.write("\n")
+    sys.stdout.writelines(map(json_line, items))
 
 
 def tag_table(source: str, tagged: TaggedDocument, codebook: Codebook, all_scores: bool, show_empty: bool) -> None:
     """The tagged passages of one document, and how many there are."""
     console = Console(highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, title=source, title_justify="left", title_style="bold", padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, title=Text(source), title_justify="left", title_style="bold", padding=(0, 1))
     table.add_column("¶" if tagged.document.format == "cable" else "No.", justify="right", style="dim", no_wrap=True)
     table.add_column("Passage", ratio=3, overflow="fold")
     table.add_column("Labels", ratio=2)
@@ -74,10 +71,8 @@ def tag_table(source: str, tagged: TaggedDocument, codebook: Codebook, all_score
         console.print(table)
     total = len(tagged.passages)
     subject = f"{source}: " if not table.row_count else ""
-    console.print(
-        f"{subject}{hits} of {total} passage{'s' if total != 1 else ''} carr{'ies' if hits == 1 else 'y'} a label",
-        style="dim",
-    )
+    told = f"{subject}{hits} of {total} passage{'s' if total != 1 else ''} carr{'ies' if hits == 1 else 'y'} a label"
+    console.print(Text(told, style="dim"))
 
 
 def _labels(prediction: Prediction, codebook: Codebook, all_scores: bool) -> Text:
@@ -113,7 +108,7 @@ def label_table(codebook: Codebook) -> None:
     """All labels of a codebook with their definitions."""
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"{codebook.title} ({codebook.id} {codebook.version})",
+        title=Text(f"{codebook.title} ({codebook.id} {codebook.version})"),
         title_justify="left",
         title_style="bold",
     )

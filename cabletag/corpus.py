@@ -113,15 +113,15 @@ def read_pointers(pointers: Path, texts: Path, codebook: Codebook) -> list[Coded
         text = whole[slice(*row["span"])] if "span" in row else whole
         if hashlib.sha256(text.encode()).hexdigest() != row.get("sha256"):
             raise CorpusError(f"{texts}: the text of '{key}' is not the one that was coded ({place}); rebuild the file")
-        labels = checked_labels(row, codebook, place)
-        found.append(CodedPassage(key, text, labels, row["genre"], _document(row), row["sure"]))
+        labels, genre = checked_labels(row, codebook, place), str(row.get("genre", "unknown"))
+        found.append(CodedPassage(key, text, labels, genre, _document(row, place), bool(row.get("sure", True))))
     return found
 
 
-def _document(row: dict[str, Any]) -> str:
+def _document(row: dict[str, Any], place: str) -> str:
     """The file that a pointer points into; of a file that collects many documents row by row, a block of its rows."""
-    file = f"{row['repo']}/{row['path']}"
-    first = re.match(r"rows?:(\d+)", row["locator"]["unit"])
+    file = f"{_field(row, 'repo', str, place)}/{_field(row, 'path', str, place)}"
+    first = re.match(r"rows?:(\d+)", str(_field(row, "locator", dict, place).get("unit")))
     return f"{file}:{int(first[1]) // ROWS_TOGETHER}" if first else file
 
 

@@ -118,8 +118,8 @@ def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) ->
 
     Raises ModelError, and leaves the folder as it was, where the graph does not agree with its checkpoint.
     """
-    manifest = Manifest.load(folder)
-    before = {name: (folder / name).read_bytes() for name in (GRAPH, MANIFEST)}
+    manifest = Manifest.load(folder, unchecked=GRAPH)
+    before = {name: (folder / name).read_bytes() for name in (GRAPH, MANIFEST) if (folder / name).is_file()}
     try:
         export_onnx(folder)
         replace(manifest, files={**manifest.files, GRAPH: sha256(folder / GRAPH)}).save(folder)
@@ -127,6 +127,7 @@ def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) ->
         off = check_export(folder, manifest.max_tokens, manifest.stride, len(manifest.labels), texts)
         return Agreement(off, *check_labels(folder, codebook, passages))
     except BaseException:
+        (folder / GRAPH).unlink(missing_ok=True)
         for name, content in before.items():
             (folder / name).write_bytes(content)
         raise

@@ -41,8 +41,8 @@ class Manifest:
     files: Mapping[str, str]
 
     @classmethod
-    def load(cls, folder: Path) -> Manifest:
-        """Read the manifest of a model folder and check every file against it. Raises ModelError."""
+    def load(cls, folder: Path, unchecked: str = "") -> Manifest:
+        """Read the manifest of a model folder and check every file but `unchecked` against it. Raises ModelError."""
         if not folder.is_dir():
             raise ModelError(f"{folder}: expected a model folder, found none; see `cabletag models`")
         try:
@@ -61,7 +61,7 @@ class Manifest:
             raise ModelError(
                 f"{folder / FILE}: expected format {FORMAT}, found {manifest.format}; update cabletag or the model"
             )
-        manifest._verify(folder)
+        manifest._verify(folder, unchecked)
         return manifest
 
     def require(self, folder: Path, codebook_id: str, version: str) -> None:
@@ -73,8 +73,10 @@ class Manifest:
                 "train one with `cabletag train` or install the matching cabletag"
             )
 
-    def _verify(self, folder: Path) -> None:
+    def _verify(self, folder: Path, unchecked: str) -> None:
         for name, expected in self.files.items():
+            if name == unchecked:
+                continue
             path = folder / name
             if not path.is_file():
                 raise ModelError(f"{path}: expected this file of the model, found none; copy the folder anew")

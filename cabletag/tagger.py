@@ -133,7 +133,7 @@ class Tagger:
         content labels may be given; `evidence` asks for the words that carry each label (see `cabletag.explain`), at the
         cost of a second reading of the texts that have any. Raises OptionError for a wrong option or anything but strings.
         """
-        thresholds = self._thresholds(threshold)
+        thresholds = self.thresholds(threshold)
         self._check_labels(labels)
         scores, windows = self._scores(texts)
         predictions = [
@@ -163,6 +163,15 @@ class Tagger:
         )
         return TaggedDocument(document, tuple(shifted))
 
+    def thresholds(self, threshold: float | None = None) -> dict[str, float]:
+        """The probability from which each label is given: its own, or `threshold` for all but the voice. Raises OptionError outside 0 to 1."""
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise OptionError(f"expected a threshold between 0 and 1, found {threshold}")
+        own = {label.id: label.threshold for label in self.manifest.labels}
+        if threshold is None:
+            return own
+        return {label: value if label == self.manifest.voice else threshold for label, value in own.items()}
+
     def _with_evidence(self, texts: Sequence[str], predictions: list[Prediction]) -> list[Prediction]:
         from cabletag.explain import evidence
 
@@ -189,14 +198,6 @@ class Tagger:
             return np.zeros((0, len(self.labels))), np.zeros(0, dtype=int)
         logits, windows = self._encoder.encode(texts)
         return calibrate(logits.astype(np.float64), self._slope, self._intercept), windows
-
-    def _thresholds(self, threshold: float | None) -> dict[str, float]:
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise OptionError(f"expected a threshold between 0 and 1, found {threshold}")
-        own = {label.id: label.threshold for label in self.manifest.labels}
-        if threshold is None:
-            return own
-        return {label: value if label == self.manifest.voice else threshold for label, value in own.items()}
 
     def _check_labels(self, labels: Collection[str] | None) -> None:
         known = tuple(label for label in self.labels if label != self.manifest.voice)

@@ -36,8 +36,9 @@ from cabletag.codebook import Codebook
 from cabletag.corpus import CodedPassage, digest, gold_matrix, read_corpus, read_pointers
 from cabletag.encoders.cpu import CpuEncoder
 from cabletag.encoders.torch import contributions
-from cabletag.errors import CorpusError, ModelError
+from cabletag.errors import CorpusError, ModelError, OutputError
 from cabletag.export import check_export, export_onnx
+from cabletag.manifest import FILE as MANIFEST
 from cabletag.manifest import FORMAT, Manifest, sha256
 from cabletag.ngrams import NgramClassifier, ngram_keys
 from cabletag.policy import fit_policy, mixing_share
@@ -103,6 +104,11 @@ def base_folder(base: str) -> str:
     return str(folder)
 
 
+def _check_folder(output: Path) -> None:
+    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not (output / MANIFEST).is_file()):
+        raise OutputError(f"{output}: expected a new folder or that of a model, found something else; name another")
+
+
 def train(
     output: Path,
     codebook_file: Path,
@@ -115,9 +121,11 @@ def train(
     """Fine-tune, calibrate, export and write a model folder.
 
     `corpus` is a folder with train.jsonl and dev.jsonl and, if `real_text` is given, real.jsonl. A run that was broken
-    off goes on from its last epoch when it is started again with the same data and recipe. Raises CorpusError, ModelError.
+    off goes on from its last epoch when it is started again with the same data and recipe. A model that is there is replaced when
+    the new one is whole. Raises CorpusError, ModelError, and OutputError for a folder that holds anything but a model.
     """
     started = time.monotonic()
+    _check_folder(output)
     codebook = Codebook.load(codebook_file)
     fit, held_out = training_data(codebook, corpus, recipe, real_text, say)
     fingerprint = hashlib.sha256(
@@ -127,8 +135,13 @@ def train(
     say(f"{len(fit):,} passages to train on, {len(held_out):,} held out; work in {folder}")
     transformers.set_seed(recipe.seed)
     base = base_folder(recipe.base)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = _stack(base, recipe, codebook)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        model = _stack(base, recipe, codebook)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"expected a base model by id or folder, found '{recipe.base}', which cannot be loaded: {str(error).splitlines()[0]}"
+        ) from error
     fit_data, held_out_data = (_dataset(tokenizer, codebook, passages, recipe) for passages in (fit, held_out))
     voice = None if codebook.voice_id is None else codebook.ids.index(codebook.voice_id)
     trainer = _trainer(model, tokenizer, _readings(fit_data, voice, recipe), held_out_data, recipe, folder)
@@ -143,23 +156,24 @@ def train(
         if card.is_file()
         else CARD_TEXT.format(name=output.name, codebook=codebook.title, base=recipe.base)
     )
-    shutil.rmtree(output, ignore_errors=True)
-    _save(model, tokenizer, output)
-    card.write_text(kept, encoding="utf-8")
-    export_onnx(output)
+    fresh = output.with_name(f"{output.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    _save(model, tokenizer, fresh)
+    (fresh / CARD).write_text(kept, encoding="utf-8")
+    export_onnx(fresh)
     size = (recipe.max_tokens, recipe.stride, len(codebook.ids))
     texts = [passage.text for passage in held_out]
     gold = gold_matrix(codebook, held_out)
-    off = check_export(output, *size, texts[:64])
+    off = check_export(fresh, *size, texts[:64])
     say(f"the exported graph agrees with the checkpoint: logits within {off:.1e}")
     if recipe.ngram_order:
         say("fitting the n-gram classifier")
         ngrams = _ngrams(fit_data, recipe)
         share = mixing_share(
-            CpuEncoder(output, *size, precision="f32").encode(texts)[0], ngrams.logits(held_out_data["input_ids"]), gold
+            CpuEncoder(fresh, *size, precision="f32").encode(texts)[0], ngrams.logits(held_out_data["input_ids"]), gold
         )
-        NgramClassifier(ngrams.order, ngrams.keys, ngrams.idf, share * ngrams.weights, share * ngrams.bias).save(output)
-    encoder = CpuEncoder(output, *size, precision="f32")
+        NgramClassifier(ngrams.order, ngrams.keys, ngrams.idf, share * ngrams.weights, share * ngrams.bias).save(fresh)
+    encoder = CpuEncoder(fresh, *size, precision="f32")
     logits, _ = encoder.encode(texts)
     policy = fit_policy(codebook.ids, logits, gold, codebook.voice_id)
     slope, intercept = np.array([[label.slope, label.intercept] for label in policy]).T
@@ -170,8 +184,8 @@ def train(
         json.dumps({"text": text, "scores": dict(zip(codebook.ids, row, strict=True))}, ensure_ascii=False)
         for text, row in rows
     ]
-    (output / "golden.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    files = sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
+    (fresh / "golden.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files = sorted(path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if path.is_file())
     weights = Path(base) / "model.safetensors"
     manifest = Manifest(
         format=FORMAT,
@@ -199,9 +213,11 @@ def train(
             ],
             "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scikit-learn", "onnx")},
         },
-        files={name: sha256(output / name) for name in files if name != CARD},  # people write on in the card
+        files={name: sha256(fresh / name) for name in files if name != CARD},  # people write on in the card
     )
-    manifest.save(output)
+    manifest.save(fresh)
+    shutil.rmtree(output, ignore_errors=True)
+    fresh.rename(output)
     say(f"wrote {output} in {manifest.training['seconds']} s")
     return manifest
 

@@ -27,10 +27,10 @@ def check_output(path: str | Path, inputs: Iterable[Path] = (), suffixes: Sequen
 
 
 def write_text(path: str | Path, text: str, inputs: Iterable[Path] = ()) -> None:
-    """Write UTF-8. Raises OptionError if `path` is one of the inputs, OutputError if it cannot be written."""
+    """Write UTF-8, with "?" for a lone surrogate. Raises OptionError if `path` is one of the inputs, OutputError if it cannot be written."""
     check_output(path, inputs)
     try:
-        Path(path).write_text(text, encoding="utf-8", newline="")
+        Path(path).write_text(text, encoding="utf-8", errors="replace", newline="")
     except OSError as error:
         raise OutputError(f"{path}: expected a file that can be written, found: {error.strerror}") from error
 

@@ -38,6 +38,16 @@ def test_terminal_gets_a_table(fake, run, document, monkeypatch):
     assert "1 of 2 passages carries a label" in out
 
 
+def test_brackets_in_a_name_are_only_text(fake, run, monkeypatch, tmp_path):
+    path = tmp_path / "[bold]cable[" / "x].txt"
+    path.parent.mkdir()
+    path.write_text("Long live sovereignty.")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    code, out, err = run("tag", path)
+    assert code == 0, err
+    assert "[bold]cable[/x].txt" in "".join(out.split())
+
+
 def test_control_characters_do_not_reach_the_terminal(fake, run, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, out, _ = run("tag", "--text", "sovereignty \x1b]0;owned\x07 [red]here[/red]")

@@ -129,6 +129,28 @@ def test_page_shows_values_errors_and_run(fake, run, coded, tmp_path):
     assert "<script>" not in text
 
 
+def test_page_has_no_interval_from_few_documents(fake, run, tmp_path):
+    path, page = tmp_path / "gold.jsonl", tmp_path / "page.html"
+    rows = [
+        {"text": f"Sovereignty {n}.", "labels": ["sovereignty"], "document": f"d{n % 3}", "source": "s"}
+        for n in range(12)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ("--samples", 100, "--document-column", "document", "--by", "source", "--page", page)
+    assert run("evaluate", path, *options)[0] == 0
+    assert "<b>1.00</b>" in page.read_text()
+
+
+def test_page_and_errors_take_half_characters(fake, run, tmp_path):
+    path, page, errors = tmp_path / "gold.jsonl", tmp_path / "page.html", tmp_path / "errors.csv"
+    path.write_text(
+        '{"text": "No \\ud83d sovereignty.", "labels": []}\n{"text": "Sovereignty.", "labels": ["sovereignty"]}\n'
+    )
+    assert run("evaluate", path, "--samples", 100, "--page", page, "--errors", errors)[0] == 0
+    assert "No ? sovereignty." in page.read_text()
+    assert "No ? sovereignty." in errors.read_text()
+
+
 def test_page_escapes_what_was_coded(fake, run, tmp_path):
     path, page = tmp_path / "<b>gold.jsonl", tmp_path / "page.html"
     attack = {"text": "<script>alert(1)</script> {{ 7*7 }} sovereignty.", "labels": [], "genre": "<img src=x>"}

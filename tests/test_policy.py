@@ -36,6 +36,15 @@ def test_label_without_positives_takes_the_common_policy(sample):
     assert 0 < policy[1].threshold < 1
 
 
+def test_label_on_every_passage_takes_the_common_policy(sample):
+    logits, gold = sample
+    gold = gold.copy()
+    gold[:, 1] = 1
+    policy = fit_policy(["a", "b", "c"], logits, gold)
+    assert policy[1].slope > 0
+    assert 0 < policy[1].threshold < 1
+
+
 def test_voice_is_fitted_on_labelled_passages_only(sample):
     logits, gold = sample
     noisy = logits.copy()

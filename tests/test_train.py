@@ -9,7 +9,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_see
 
 from cabletag import Tagger
 from cabletag.corpus import CodedPassage
-from cabletag.errors import ModelError
+from cabletag.errors import ModelError, OutputError
 from cabletag.export import renew
 from cabletag.golden import check_golden
 from cabletag.manifest import Manifest, sha256
@@ -168,6 +168,28 @@ def test_ngrams_are_added_to_the_encoder(trained, tmp_path):
     assert np.abs(whole - alone).max() > 0.1
 
 
+@pytest.mark.parametrize("kept", ["codebook.yaml", ""])
+def test_folder_that_is_no_model_is_never_replaced(tmp_path, kept):
+    target = tmp_path / "mine"
+    if kept:
+        target.mkdir()
+        (target / kept).write_text("mine")
+    else:
+        target.write_text("mine")
+    with pytest.raises(OutputError, match="expected a new folder or that of a model"):
+        train(target, tmp_path / "codebook.yaml", tmp_path, Recipe())
+    assert (target / kept if kept else target).read_text() == "mine"
+
+
+def test_base_that_cannot_be_loaded_is_named(trained, tmp_path):
+    from cabletag.assets import codebook_file
+
+    with pytest.raises(ModelError, match=r"expected a base model by id or folder, found '.*no-base'"):
+        train(
+            tmp_path / "new", codebook_file(), trained[0].parent, Recipe(base=str(tmp_path / "no-base")), work=tmp_path
+        )
+
+
 def test_wrong_base_digest_is_refused(monkeypatch):
     monkeypatch.setattr("cabletag.train.DEFAULT_BASE_SHA256", "0" * 64)
     with pytest.raises(ModelError, match="expected SHA-256 000000000000"):
@@ -196,6 +218,13 @@ def test_exported_anew_the_graph_agrees(trained, codebook, tmp_path):
     found = renew(folder, codebook, coded(codebook))
     assert found.logits < 1e-3
     assert Manifest.load(folder).files["model.onnx"] == sha256(folder / "model.onnx")
+
+
+def test_lost_graph_is_made_anew(trained, codebook, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "model")
+    (folder / "model.onnx").unlink()
+    renew(folder, codebook, coded(codebook))
+    Manifest.load(folder)
 
 
 def test_graph_that_moves_labels_is_refused_and_the_folder_stays(trained, codebook, tmp_path, monkeypatch):

@@ -66,7 +66,7 @@ def evaluate(
     if errors is not None:
         check_output(errors, [coded], mistakes.SUFFIXES)
     if page is not None:
-        check_output(page, [coded])
+        check_output(page, [coded, *([errors] if errors else [])])
     result, found = measured(
         tagger,
         book,

@@ -41,11 +41,7 @@ def answers(
         raise CorpusError(
             f"expected passages with labels, found none among {len(passages):,}; nothing can be measured on them"
         )
-    tagger.tag([], threshold=threshold)  # a wrong threshold is told before anything is scored
-    thresholds = {
-        policy.id: policy.threshold if threshold is None or policy.id == tagger.manifest.voice else threshold
-        for policy in tagger.manifest.labels
-    }
+    thresholds = tagger.thresholds(threshold)
     texts = [passage.text for passage in passages]
     starts = range(0, len(texts), _AT_ONCE)
     steps = track(starts, "Scoring", console=Console(stderr=True), transient=True, disable=not show_progress)

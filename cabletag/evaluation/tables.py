@@ -20,10 +20,11 @@ def evaluation_tables(result: dict[str, Any]) -> None:
     console = Console(highlight=False)
     gold, method = result["gold"], result["method"]
     documents = "" if gold["documents"] is None else f" of {gold['documents']:,} documents"
-    console.print(
-        f"[bold]{result['model']['name']}[/bold] on {gold['passages']:,} coded passages{documents} (digest {gold['sha256'][:12]}), "
+    told = (
+        f" on {gold['passages']:,} coded passages{documents} (digest {gold['sha256'][:12]}), "
         f"codebook {result['codebook']['id']} {result['codebook']['version']}, in {result['precision']}"
     )
+    console.print(Text.assemble((result["model"]["name"], "bold"), told))
     console.print(f"A value and its interval: {method['interval']}, {method['samples']:,} samples.", style="dim")
     if gold["repeated_texts"]:
         console.print(
@@ -105,7 +106,7 @@ def prevalence_tables(result: dict[str, Any]) -> None:
 def _share_table(first: str, title: str | None = None) -> Table:
     units = [(f"{unit}\ntagged", "share", "corrected\n(95%)") for unit in UNITS]
     table = _table(first, *units[0], *units[1])
-    table.title, table.show_edge = title, False  # all of it in 80 columns
+    table.title, table.show_edge = Text(title) if title else None, False  # all of it in 80 columns
     for column in table.columns[1:]:
         column.no_wrap = True
     return table
@@ -136,9 +137,9 @@ def _problems(whole: dict[str, Any]) -> list[str]:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(first, overflow="fold", no_wrap=first == "label", min_width=12)
+    table.add_column(Text(first), overflow="fold", no_wrap=first == "label", min_width=12)
     for name in others:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(Text(name), justify="right", overflow="fold")
     return table
 
 

@@ -107,12 +107,17 @@ def together_chart(overview: Overview, names: Mapping[str, str], order: Sequence
     return _svg(chart.properties(width=alt.Step(30), height=alt.Step(24)), title, f"Highest: {told}.", key)
 
 
-def values_chart(rows: Sequence[tuple[str, float, float, float]], what: str, width: int, title: str, key: str) -> str:
-    """Per (name, value, low, high), all between 0 and 1, a dot with its interval, as SVG `width` pixels wide."""
+def values_chart(
+    rows: Sequence[tuple[str, float, float | None, float | None]], what: str, width: int, title: str, key: str
+) -> str:
+    """Per (name, value, low, high), all between 0 and 1, a dot with its interval if it has one, as SVG `width` pixels wide."""
     import altair as alt
 
     room = 150 if width < 500 else 270  # for the names
-    found = [{"at": at, "share": value, "low": low, "high": high} for at, value, low, high in rows]
+    found = [
+        {"at": at, "share": value, "low": value if low is None else low, "high": value if high is None else high}
+        for at, value, low, high in rows
+    ]
     axis = _axis(labelLimit=room, minExtent=room, maxExtent=room, grid=True)
     base = alt.Chart(alt.Data(values=found)).encode(y=alt.Y("at:N", sort=None, title=None, axis=axis))
     across = {"scale": alt.Scale(domain=[0, 1]), "axis": _axis(tickCount=5, format=".1f"), "title": what}

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from cabletag.codebook import Codebook
+from cabletag.evaluation.measures import LEAST_DOCUMENTS
 from cabletag.report import charts
-from cabletag.report.rendering import rendered
+from cabletag.report.rendering import cut, rendered
 from cabletag.writing import write_text
 
 ERRORS_SHOWN = 60
-LONGEST_TEXT = 5_000  # characters
 
 
 def write_evaluation(
@@ -36,13 +36,14 @@ def write_evaluation(
         "evaluation.html.j2",
         title=f"How well {result['model']['name']} codes {source.name}",
         codebook=codebook,
+        least_documents=LEAST_DOCUMENTS,
         result=result,
         names=names,
         order=[*order, *(label for label in result["labels"] if label not in scored)],
         wide=charts.values_chart(rows, "F1", 820, "F1 per label", "c-wide") if rows else "",
         narrow=charts.values_chart(rows, "F1", 350, "F1 per label", "c-narrow") if rows else "",
         reliability=charts.reliability_chart(reliability, "Probability and share coded so", "c-calibration"),
-        errors=[{**row, "text": row["text"][:LONGEST_TEXT]} for row in errors[:ERRORS_SHOWN]],
+        errors=[{**row, "text": cut(row["text"])} for row in errors[:ERRORS_SHOWN]],
         errors_in_all=len(errors),
     )
     write_text(page, text, [source])

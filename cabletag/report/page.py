@@ -14,14 +14,13 @@ from cabletag.evaluation import prevalence
 from cabletag.evaluation.sources import read_evaluation
 from cabletag.report import charts
 from cabletag.report.overview import Overview, Share, overview
-from cabletag.report.rendering import rendered
+from cabletag.report.rendering import LONGEST_TEXT, cut_note, rendered
 from cabletag.report.shown import Shown
 from cabletag.results import Results
-from cabletag.writing import write_text
+from cabletag.writing import check_output, write_text
 
 MOST_STRONGEST = 100
 PANELS = 12
-LONGEST_TEXT = 5_000  # characters
 LONGEST_FACT = 2_000
 SHARES = "Share of passages and documents per label"
 
@@ -44,10 +43,12 @@ def write_report(
     if not 0 <= strongest <= MOST_STRONGEST:
         raise OptionError(f"expected --strongest between 0 and {MOST_STRONGEST}, found {strongest}")
     results = Results.open(output)
+    inputs = [results.path, Path(f"{results.path}.run.json"), *([Path(evaluation)] if evaluation else [])]
+    check_output(page, inputs)
     measured = _measured(Path(evaluation), results) if evaluation is not None else None
     found = overview(results, by, time, strongest)
     text = render(results, found, by, time, measured, strongest, title)
-    write_text(page, text, [results.path])
+    write_text(page, text, inputs)
     return found
 
 
@@ -141,9 +142,7 @@ def _pieces(shown: Shown) -> list[tuple[str, str]]:
     for start, end in pairwise(edges):
         labels = dict.fromkeys(label for first, last, label in spans if first <= start and end <= last)
         pieces.append((text[start:end], " ".join(labels)))
-    if len(whole) > len(text):
-        pieces.append((f" … (cut here; {len(whole) - len(text):,} more characters in the output)", ""))
-    return pieces
+    return [*pieces, (note, "")] if (note := cut_note(whole)) else pieces
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

@@ -11,6 +11,19 @@ from typing import Any
 from cabletag import __version__
 from cabletag.report.overview import Share
 
+LONGEST_TEXT = 5_000  # characters
+
+
+def cut(text: str) -> str:
+    """A text that is too long for the page, cut, with a word of it."""
+    return text[:LONGEST_TEXT] + cut_note(text)
+
+
+def cut_note(text: str) -> str:
+    """What the page says where it cuts a text; empty if it does not."""
+    more = len(text) - LONGEST_TEXT
+    return f" … (cut here; {more:,} more characters in the file)" if more > 0 else ""
+
 
 def rendered(template: str, **values: Any) -> str:
     """A template of `templates/` as a page; it finds `style`, `script`, `today` and `version` beside the values."""
