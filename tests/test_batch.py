@@ -403,6 +403,7 @@ def test_the_command_says_what_it_did_and_its_code_tells_of_rejects(fake, run, c
     code, _, err = run(*arguments)
     assert code == 0
     assert "nothing to do" in err
+    assert "0 also if an earlier run had finished" in " ".join(run("batch", "--help")[1].split())
 
 
 def test_a_kept_column_that_no_row_has_is_told(fake, run, corpus):
