@@ -410,7 +410,7 @@ def test_a_kept_column_that_no_row_has_is_told(fake, run, corpus):
     code, _, err = run("batch", "in.jsonl", "-o", "out.csv", "--id-column", "id", "--keep", "date,yaer,source")
     assert code == 3
     assert err.splitlines()[-1] == (
-        "warning: expected values to keep in 'yaer', 'source', found none in any row; check --keep"
+        "warning: expected values to keep in 'yaer', 'source', found none in any passage; check --keep"
     )
 
 

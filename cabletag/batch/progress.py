@@ -104,7 +104,7 @@ def tell(summary: Summary, output: Path) -> None:
         print(f"rejected rows and reasons: {output}.rejects.jsonl", file=sys.stderr)
     if summary.empty and summary.passages:
         names = ", ".join(f"'{name}'" for name in summary.empty)
-        print(f"warning: expected values to keep in {names}, found none in any row; check --keep", file=sys.stderr)
+        print(f"warning: expected values to keep in {names}, found none in any passage; check --keep", file=sys.stderr)
 
 
 def _count(number: int, noun: str) -> str:
