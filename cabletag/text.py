@@ -166,8 +166,8 @@ def _markdown(text: str) -> Document:
     """Paragraphs, list items and quotations are passages; headings, code, tables and HTML are not."""
     from markdown_it import MarkdownIt
 
-    starts = [0] + [match.end() for match in re.finditer("\n", text)] + [len(text)]
-    tokens = MarkdownIt("commonmark").parse(text)
+    starts = [0] + [match.end() for match in re.finditer(r"\r\n?|\n", text)] + [len(text)]
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
     passages: list[Passage] = []
     covered = 0
     outside: list[Span] = []

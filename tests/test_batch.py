@@ -403,6 +403,32 @@ def test_the_command_says_what_it_did_and_its_code_tells_of_rejects(fake, run, c
     code, _, err = run(*arguments)
     assert code == 0
     assert "nothing to do" in err
+    assert "0 also if an earlier run had finished" in " ".join(run("batch", "--help")[1].split())
+
+
+def test_a_kept_column_that_no_row_has_is_told(fake, run, corpus):
+    code, _, err = run("batch", "in.jsonl", "-o", "out.csv", "--id-column", "id", "--keep", "date,yaer,source")
+    assert code == 3
+    assert err.splitlines()[-1] == (
+        "warning: expected values to keep in 'yaer', 'source', found none in any passage; check --keep"
+    )
+
+
+def test_a_kept_column_in_one_part_is_enough_though_the_run_was_resumed(score, corpus):
+    lines = [json.dumps({"text": f"Text {number}.", **({"date": 1} if number == 0 else {})}) for number in range(20)]
+    (corpus / "in.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    options = BatchOptions(keep=("date", "none"))
+    count = iter(range(9))
+
+    def stop(state):
+        if next(count) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(options=options, progress=stop)
+    summary = score(options=options)
+    assert summary.resumed > 0
+    assert summary.empty == ("none",)
 
 
 def test_standard_input_is_read_and_not_resumed(fake, run, corpus, monkeypatch):

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from cabletag.assets import codebook_file
+
 
 @pytest.fixture
 def fake(monkeypatch, tagger):
@@ -46,6 +48,14 @@ def test_brackets_in_a_name_are_only_text(fake, run, monkeypatch, tmp_path):
     code, out, err = run("tag", path)
     assert code == 0, err
     assert "[bold]cable[/x].txt" in "".join(out.split())
+
+
+def test_codebook_of_the_model_is_read_once(fake, run, document, monkeypatch, codebook):
+    loaded = []
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("cabletag.codebook.Codebook.load", lambda path=None: loaded.append(path) or codebook)
+    assert run("tag", document, document)[0] == 0
+    assert loaded == [codebook_file(codebook.id)]
 
 
 def test_control_characters_do_not_reach_the_terminal(fake, run, monkeypatch):
@@ -109,6 +119,16 @@ def test_labels_lists_all(run, codebook):
 def test_labels_show_explains_one(run):
     _, out, _ = run("labels", "show", "root_causes")
     assert all(part in out for part in ("Counts", "Does not count", "Examples", "Near miss", "Drawn from"))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_labels_show_explains_one_of_a_codebook_of_ones_own(run, tmp_path, before):
+    path = tmp_path / "mine.yaml"
+    path.write_text(codebook_file().read_text(encoding="utf-8").replace("root_causes", "my_label"), encoding="utf-8")
+    option = ["--codebook", path]
+    code, out, err = run("labels", *(option if before else []), "show", "my_label", *([] if before else option))
+    assert code == 0, err
+    assert "my_label" in out
 
 
 def test_labels_check_names_the_line(run, tmp_path):

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -66,16 +67,45 @@ def test_inputs_that_many_cannot_read_are_refused(corpus, name):
     assert not (corpus / "out.csv.run").exists()
 
 
+def told_by_a_worker(slices, tagger, precision):
+    layout = Layout(Path("out.csv"), tagger.labels, ())
+    worker = module._Worker(slices, 0, None, tagger.manifest, precision, 1, BatchOptions(), layout)
+    (row,) = next(worker({"id": np.array([3])})).to_pylist()
+    return row["error"]
+
+
 def test_a_file_that_vanished_is_told_by_the_worker(corpus, monkeypatch, tagger):
     monkeypatch.setattr("cabletag.tagger.Tagger.from_pretrained", lambda *_, **__: tagger)
     files = [digested(item) for item in find_inputs(["a.jsonl"], None, corpus / "out.csv")]
     slices = slices_of(files)
     os.remove("a.jsonl")
-    worker = module._Worker(
-        slices, 0, None, tagger.manifest, 1, BatchOptions(), Layout(corpus / "out.csv", tagger.labels, ())
+    assert "a.jsonl: expected the file that was there before, found none" in told_by_a_worker(slices, tagger, "f32")
+
+
+def test_a_worker_of_another_precision_is_refused(corpus, monkeypatch, tagger):
+    monkeypatch.setattr("cabletag.tagger.Tagger.from_pretrained", lambda *_, **__: tagger)
+    slices = slices_of([digested(item) for item in find_inputs(["a.jsonl"], None, corpus / "out.csv")])
+    found = told_by_a_worker(slices, tagger, "bf16")
+    assert "expected scores in bf16 on all machines, as the run began, found f32" in found
+
+
+def test_workers_are_given_the_precision_of_the_run(tagger, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "cabletag.tagger.Tagger.from_pretrained", lambda *_, precision, **__: asked.append(precision) or tagger
     )
-    (row,) = next(worker({"id": np.array([3])})).to_pylist()
-    assert "a.jsonl: expected the file that was there before, found none" in row["error"]
+    for precision in ("f32", "bf16"):
+        module._Worker([], 0, None, tagger.manifest, precision, 1, BatchOptions(), None)
+    assert asked == ["f32", "auto"]
+
+
+def test_a_ray_that_does_not_start_here_is_told_as_such(monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(OptionError, match="expected a Ray cluster at this machine, found: no room"):
+        OnRay()._start()
 
 
 def kill_one_at_work(killed):

@@ -32,6 +32,12 @@ def test_the_order_of_names_is_kept_and_a_file_named_twice_is_read_once(corpus):
     assert len(find_inputs(["in", "in"], None, corpus)) == 3
 
 
+def test_a_file_under_two_spellings_is_read_once(corpus):
+    os.symlink("in/b.csv", "link.csv")
+    spelled = ["./in/b.csv", "in/../in/b.csv", os.path.abspath("in/b.csv"), "link.csv", "in/b.csv", "-", "-"]
+    assert names(find_inputs(spelled, None, corpus)) == ["./in/b.csv", "-"]
+
+
 def test_the_kind_of_other_names_is_asked_for(corpus):
     with pytest.raises(OptionError, match=r"notes: expected a name that ends in .*--input-format"):
         find_inputs(["notes"], None, corpus)

@@ -59,6 +59,12 @@ def test_streamed_counts_are_those_of_counting_row_by_row(write_output, codebook
             assert found.groups[year].tolist() == found.times[year].tolist()
 
 
+def test_empty_value_is_in_the_group_without_one(write_output):
+    rows = [{"year": "2021"}, {"year": ""}, {"year": None}]
+    groups = overview(Results.open(write_output(rows)), by="year").groups
+    assert {value: int(counts[0]) for value, counts in groups.items()} == {"(no value)": 2, "2021": 1}
+
+
 def test_strongest_are_distinct_texts_most_probable_first(write_output, monkeypatch):
     monkeypatch.setattr("cabletag.formats.ROWS", 2)
     given = [("a", 0.7), ("b", 0.9), ("b", 0.95), ("c", 0.8), ("a", 0.7), ("d", 0.6), ("e", 0.99)]

@@ -169,6 +169,24 @@ def test_a_file_without_the_column_is_one_reject_that_suggests_another(read, nam
     assert (found.line, found.error) == (0, "expected the column 'text', found none; did you mean 'texts'?")
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_a_column_that_is_read_may_not_stand_twice(read, name):
+    raw = b"id,text,text\na,One.,Two.\n"
+    if name.endswith("parquet"):
+        file = io.BytesIO()
+        parquet.write_table(pa.Table.from_arrays([pa.array([row]) for row in "abc"], ["id", "text", "text"]), file)
+        raw = file.getvalue()
+    (found,) = read(name, raw)
+    assert (found.line, found.error) == (
+        0,
+        "expected the column 'text' once, found it twice; rename or drop one",
+    )
+
+
+def test_another_column_may_stand_twice(read):
+    assert read("a.csv", b"x,text,x\n1,A text.,2\n")[0].text == "A text."
+
+
 def test_an_empty_csv_is_a_reject(read):
     assert "expected a header" in read("a.csv", b"")[0].error
 
@@ -186,6 +204,12 @@ def test_rows_before_the_break_of_a_compressed_file_are_kept(read, pack):
 def test_a_text_cut_short_is_no_document(read):
     (found,) = read("a.txt.gz", gzip.compress(b"A text. " * 1000)[:-9])
     assert "broken from the start" in found.error
+
+
+def test_a_text_that_is_rejected_keeps_its_name(read, tmp_path):
+    (found,) = read("a.txt", b"One.\n\ncaf\xe9\n")
+    assert (found.id, found.line) == (str(tmp_path / "a.txt"), 3)
+    assert "found byte 0xe9" in found.error
 
 
 def test_what_is_no_gzip_is_told(read):

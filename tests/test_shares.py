@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from cabletag.evaluation.sources import read_sample
+
 LENGTH = 5
 
 
@@ -232,6 +234,21 @@ def test_sample_near_the_thresholds_is_refused(run, output, tmp_path):
         "expected a random sample, found one of passages near a threshold"
         in run("prevalence", output, "--sample", path)[2]
     )
+
+
+@pytest.mark.parametrize("column", ["{A}", "7", '{"wave": 1}', ""])
+def test_column_sample_of_ones_own_is_let_be(tmp_path, codebook, column):
+    path = tmp_path / "sample.jsonl"
+    path.write_text(json.dumps({"document": "00", "passage": 1, "labels": [], "sample": column}))
+    assert list(read_sample(path, codebook)) == [("00", "1")]
+
+
+def test_coded_passage_that_the_output_has_twice_is_refused(run, write_output, data, sample):
+    output = write_output([*data[0], data[0][0]])
+    code, _, err = run("prevalence", output, "--sample", sample([("00", 1)]))
+    assert code == 1
+    assert "expected one passage 1 of document '00', found two" in err
+    assert "give --id-column an id of its own for each row" in err
 
 
 def test_sample_of_another_output_is_refused(run, output, sample):

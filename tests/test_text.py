@@ -93,6 +93,16 @@ def test_markdown_leaves_headings_and_code_out():
     assert {s.kind for s in document.outside} == {"markup"}
 
 
+def test_markdown_leaves_tables_out():
+    document = split("A paragraph here.\n\n| one | two |\n|---|---|\n| cell | cell |\n\nAnd another.\n", "markdown")
+    assert [p.text for p in document.passages] == ["A paragraph here.", "And another."]
+
+
+def test_markdown_with_the_line_ends_of_old_macs_is_whole():
+    document = split("# Title\r\rOne line\rand its end.\r\r- An item.\r", "markdown")
+    assert [p.text for p in document.passages] == ["One line\rand its end.", "An item."]
+
+
 def test_unknown_format_is_refused():
     with pytest.raises(OptionError, match="expected a format of auto"):
         split("text", "pdf")
@@ -119,6 +129,9 @@ PIECES = [
     "```\n",
     "é ",
     "\r\n",
+    "\r",
+    "| a |\n",
+    "|---|\n",
     "\t",
     '"',
     "SMITH",

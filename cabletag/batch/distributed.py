@@ -81,7 +81,7 @@ class OnRay:
                 ray.init("local", num_cpus=self._workers * self._threads + 1, include_dashboard=False, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise OptionError(
-                f"expected a Ray cluster at {self._address}, found: {str(error).splitlines()[0]}"
+                f"expected a Ray cluster at {self._address or 'this machine'}, found: {str(error).splitlines()[0]}"
             ) from error
 
     def _rows(self, slices: Sequence[Slice], first: int, job: Job) -> Iterator[dict[str, Any]]:
@@ -99,6 +99,7 @@ class OnRay:
             "first": first,
             "model": job.model if shipped else Path(str(job.model)).resolve(),
             "manifest": job.tagger.manifest,
+            "precision": job.tagger.precision,
             "threads": self._threads,
             "options": job.options,
             "layout": job.layout,
@@ -124,13 +125,14 @@ class _Worker:
         first: int,
         model: str | Path | None,
         manifest: Manifest,
+        precision: str,
         threads: int,
         options: BatchOptions,
         layout: Layout,
     ) -> None:
         self._slices, self._first, self._options, self._layout = slices, first, options, layout
-        self._manifest = manifest
-        self._tagger = Tagger.from_pretrained(model, threads=threads)
+        self._manifest, self._precision = manifest, precision
+        self._tagger = Tagger.from_pretrained(model, threads=threads, precision="f32" if precision == "f32" else "auto")
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[pa.Table]:
         """The parts of the slices of this number, one row each; of a file that cannot be read, a row that says so."""
@@ -142,6 +144,11 @@ class _Worker:
                 if self._tagger.manifest != self._manifest:
                     raise ModelError(
                         "expected the same model on all machines, found another; install the same cabletag"
+                    )
+                if self._tagger.precision != self._precision:
+                    raise ModelError(
+                        f"expected scores in {self._precision} on all machines, as the run began, found {self._tagger.precision} on one; "
+                        "use machines of one kind"
                     )
                 parts = cut_into_parts(records_of([item], self._options), self._options)
                 for done, part in enumerate(parts, 1):

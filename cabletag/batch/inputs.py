@@ -52,6 +52,11 @@ class Input:
         """The name in ids and messages; of a name that is not UTF-8, as much as is."""
         return "stdin" if self.name == STANDARD_INPUT else os.fsencode(self.name).decode("utf-8", "replace")
 
+    @property
+    def whole(self) -> bool:
+        """Whether the file is one document."""
+        return self.kind in ("text", "markdown")
+
 
 def find_inputs(names: Sequence[str], kind: str | None, output: Path) -> list[Input]:
     """Every file that the names stand for, in order; those of a folder or glob sorted, files of other kinds left out.
@@ -68,7 +73,8 @@ def find_inputs(names: Sequence[str], kind: str | None, output: Path) -> list[In
                 if item.name == name:
                     raise OptionError(f"expected an output other than the inputs, found {name} as both; name another")
                 continue
-            found.setdefault(item.name, item)
+            # one file may have several spellings
+            found.setdefault(name if name == STANDARD_INPUT else os.path.realpath(item.name), item)
     if not found:
         raise OptionError("expected files, folders, globs or - for standard input, found none")
     return list(found.values())

@@ -24,7 +24,6 @@ class Layout:
         self, output: Path, labels: Sequence[str], keep: Sequence[str], with_text: bool = True, evidence: bool = False
     ) -> None:
         self.suffix = output.suffix.lower()
-        self.labels = tuple(labels)
         self.scores = tuple(f"p_{label}" for label in labels)
         self.kept: tuple[str, ...] = ()
         for name in keep:

@@ -147,7 +147,7 @@ def score_part(
         found.update(zip(some, tagged, strict=True))
         done += sum(times[text] for text in some)
         tell(len(found) / len(texts), done)
-    known = {"position": part.position, "read": part.read, **_count(part.rows, found)}
+    known = {"position": part.position, "read": part.read, **_count(part.rows, found, options.keep)}
     return Scored(*_encode(part.rows, found, layout), known)
 
 
@@ -174,11 +174,13 @@ def _encode(rows: Iterable[Row], scored: Mapping[str, Prediction], layout: Layou
     return layout.encode(lines), "".join(map(json_line, rejects)).encode()
 
 
-def _count(rows: Iterable[Row], scored: Mapping[str, Prediction]) -> dict[str, Any]:
+def _count(rows: Iterable[Row], scored: Mapping[str, Prediction], keep: Sequence[str]) -> dict[str, Any]:
     kinds: Counter[str] = Counter(documents=0, passages=0, rejected=0)
     labels: Counter[str] = Counter()
+    filled: set[str] = set()
     for row in rows:
         kinds.update(documents=row.number == 1, passages=row.passage is not None, rejected=row.passage is None)
         if row.passage:
             labels.update(scored[row.passage.text].labels)
-    return {**kinds, "labels": dict(sorted(labels.items()))}
+            filled.update(name for name, value in zip(keep, row.record.kept, strict=True) if value is not None)
+    return {**kinds, "labels": dict(sorted(labels.items())), "empty": [name for name in keep if name not in filled]}

@@ -102,6 +102,9 @@ def tell(summary: Summary, output: Path) -> None:
         print(f"  {label:<28} {count:>9,}  {count / summary.passages:>6.1%}", file=sys.stderr)
     if summary.rejected:
         print(f"rejected rows and reasons: {output}.rejects.jsonl", file=sys.stderr)
+    if summary.empty and summary.passages:
+        names = ", ".join(f"'{name}'" for name in summary.empty)
+        print(f"warning: expected values to keep in {names}, found none in any passage; check --keep", file=sys.stderr)
 
 
 def _count(number: int, noun: str) -> str:

@@ -40,7 +40,7 @@ def read_rows(item: Input, opened: Opened, columns: Columns, encoding: str) -> I
     """The rows of an open input, by its kind. What a broken stream raises is left to the caller."""
     if item.kind == "parquet":
         return _parquet_rows(opened, columns, item.slice)
-    if item.kind in ("text", "markdown"):
+    if item.whole:
         return _text_rows(item, opened, columns, encoding)
     lines = read_lines(opened, encoding, item.lines_before)
     return _json_rows(lines) if item.kind == "jsonl" else _csv_rows(lines, "\t" if item.kind == "tsv" else ",", columns)
@@ -81,7 +81,7 @@ def _csv_rows(lines: Iterator[Line], delimiter: str, columns: Columns) -> Iterat
     if error or not header:
         yield Row(number, error=error or "expected a header with the names of the columns, found an empty file")
         return
-    if problem := _missing(header, columns):
+    if problem := _unfit(header, columns):
         yield Row(0, error=problem)
         return
     for number, fields, error in parsed:
@@ -121,11 +121,14 @@ def _parsed(lines: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[s
             yield taken[0].number, fields, None
 
 
-def _missing(header: Iterable[str], columns: Columns) -> str | None:
+def _unfit(header: Iterable[str], columns: Columns) -> str | None:
+    """What is wrong with a header: a column that is read is not there, or there twice."""
     known = tuple(header)
     for name in (columns.text, columns.id, *columns.keep):
         if name is not None and name not in known:
             return no_column(name, known)
+        if name is not None and known.count(name) > 1:
+            return f"expected the column '{name}' once, found it twice; rename or drop one"
     return None
 
 
@@ -142,7 +145,7 @@ def _parquet_rows(opened: Opened, columns: Columns, groups: tuple[int, int] | No
     except (pa.ArrowException, OSError) as error:
         yield Row(0, error=f"expected a whole Parquet file, found: {_first_line(error)}")
         return
-    if problem := _missing(file.schema_arrow.names, columns):
+    if problem := _unfit(file.schema_arrow.names, columns):
         yield Row(0, error=problem)
         return
     wanted = list(dict.fromkeys(name for name in (columns.text, columns.id, *columns.keep) if name is not None))

@@ -62,8 +62,7 @@ def read_records(item: Input, columns: Columns, encoding: str = "utf-8") -> Iter
 def _record(item: Input, row: Row, columns: Columns, read: int) -> Record:
     if row.error:
         return _reject(item, row.line, row.error, read)
-    whole = item.kind in ("text", "markdown")
-    id, error = (item.shown, None) if whole else _id(item, row, columns)
+    id, error = (item.shown, None) if item.whole else _id(item, row, columns)
     text = row.values.get(columns.text)
     error = error or _problem(text, row.values, columns.text)
     kept = tuple(_plain(row.values.get(name)) for name in columns.keep)
@@ -76,7 +75,8 @@ def _record(item: Input, row: Row, columns: Columns, read: int) -> Record:
 
 
 def _reject(item: Input, line: int, reason: str, read: int = 0) -> Record:
-    return Record(item.shown, line, f"{item.shown}:{line}" if line else item.shown, error=reason, read=read)
+    id = f"{item.shown}:{line}" if line and not item.whole else item.shown
+    return Record(item.shown, line, id, error=reason, read=read)
 
 
 def _id(item: Input, row: Row, columns: Columns) -> tuple[str, str | None]:

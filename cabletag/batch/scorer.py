@@ -27,7 +27,10 @@ from cabletag.writing import check_output
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: `labels` counts the passages that carry each label. `resumed` counts the rows of an earlier run."""
+    """What a run did: `labels` counts the passages that carry each label. `resumed` counts the rows of an earlier run.
+
+    `empty` names the kept columns in which no passage has a value; it is not known of a run that was finished already.
+    """
 
     documents: int = 0
     passages: int = 0
@@ -35,6 +38,7 @@ class Summary:
     labels: Mapping[str, int] = field(default_factory=dict)
     resumed: int = 0
     already_finished: bool = False
+    empty: tuple[str, ...] = ()
 
 
 class Progress(NamedTuple):
@@ -149,7 +153,7 @@ def _score_and_join(
     max_rejects: int | None,
     progress: Callable[[Progress], None],
 ) -> Summary:
-    counts, last = reduce(_add, job.finished, Summary()), len(job.finished)
+    counts, last = reduce(_add, job.finished, Summary(empty=job.options.keep)), len(job.finished)
     resumed = counts.passages + counts.rejected
     total = sum(item.size or 0 for item in job.files)
     _stop_at(max_rejects, counts, run)
@@ -185,4 +189,5 @@ def _add(counts: Summary, part: Mapping[str, Any]) -> Summary:
         counts.passages + part["passages"],
         counts.rejected + part["rejected"],
         dict(sorted((Counter(counts.labels) + Counter(part["labels"])).items())),
+        empty=tuple(name for name in counts.empty if name in part.get("empty", ())),
     )

@@ -69,7 +69,8 @@ def batch(
     """Tag a corpus of any size into one file, a row a passage, in input order.
 
     A run that was stopped goes on when the same command is given again. A row that cannot be read has status "error" in its
-    place, and its reason in <output>.rejects.jsonl; the exit code is then 3. It is 0 if all rows were read, 1 or 2 if the run stopped.
+    place, and its reason in <output>.rejects.jsonl; the exit code is then 3. It is 0 if all rows were read,
+    0 also if an earlier run had finished, 1 or 2 if the run stopped.
     In CSV, text that a spreadsheet would take for a formula gets a leading apostrophe.
     """
     from cabletag.batch import BatchOptions, progress, score_corpus

@@ -48,7 +48,7 @@ def tag(
 
     A table on a terminal, JSON lines in a pipe. A file that cannot be read is named on standard error, the others are tagged, and the exit code is 1.
     """
-    from cabletag import console, records
+    from cabletag import assets, console, records
     from cabletag.codebook import Codebook
     from cabletag.tagger import Tagger
 
@@ -65,6 +65,8 @@ def tag(
     }
     tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
     sources = records.read_text(text) if text is not None else records.read_sources(files or [], encoding)
+    file = assets.codebook_file(tagger.manifest.codebook["id"])
+    book = Codebook.load(file if file.is_file() else None)  # gives the table its colours
     failed = False
     for source in sources:
         if source.error:
@@ -75,13 +77,14 @@ def tag(
         if json_lines or not sys.stdout.isatty():
             console.write_json(console.rows(source.name, tagged, all_scores, tagger.manifest.voice, evidence))
         else:
-            console.tag_table(source.name, tagged, Codebook.load(), all_scores, show_empty or text is not None)
+            console.tag_table(source.name, tagged, book, all_scores, show_empty or text is not None)
     if failed:
         raise typer.Exit(1)
 
 
 @labels.callback(invoke_without_command=True)
 def _labels(context: typer.Context, codebook: CodebookOption = None) -> None:
+    context.obj = codebook
     if context.invoked_subcommand is None:
         from cabletag import console
         from cabletag.codebook import Codebook
@@ -90,12 +93,16 @@ def _labels(context: typer.Context, codebook: CodebookOption = None) -> None:
 
 
 @labels.command("show")
-def labels_show(label: Annotated[str, typer.Argument(help="A label id.")], codebook: CodebookOption = None) -> None:
+def labels_show(
+    context: typer.Context,
+    label: Annotated[str, typer.Argument(help="A label id.")],
+    codebook: CodebookOption = None,
+) -> None:
     """Explain one label: what counts, what does not, examples, a near miss, and the facts it is drawn from."""
     from cabletag import console
     from cabletag.codebook import Codebook
 
-    book = Codebook.load(codebook)
+    book = Codebook.load(codebook or context.obj)  # it may stand before "show" or after it
     console.label_page(book.label(label), book)
 
 

@@ -47,13 +47,22 @@ def read_sample(path: Path, book: Codebook) -> dict[Key, frozenset[str]]:
         key = (passage.columns["document"], passage.columns["passage"])
         if key in found:
             raise CorpusError(
-                f"{passage.place}: expected each passage once, found document '{key[0]}' passage {key[1]} again; keep one"
+                f"{passage.place}: expected each passage once, found document '{key[0]}' passage {key[1]} again; keep one, or if they "
+                "are two, run `cabletag batch` anew and give --id-column an id of its own for each row, or none"
             )
         found[key] = frozenset(passage.labels)
-        design = passage.columns.get("sample", "")
-        if design.startswith("{") and json.loads(design).get("sample", "random") != "random":
+        if _drawn(passage.columns.get("sample", "")) != "random":
             raise OptionError(
                 f"{passage.place}: expected a random sample, found one of passages near a threshold; "
                 "draw one with `cabletag annotate export --sample random`"
             )
     return found
+
+
+def _drawn(design: str) -> str:
+    """How `cabletag annotate` drew a passage; "random" where the column `sample` is not of its making."""
+    try:
+        found = json.loads(design)
+    except ValueError:
+        return "random"
+    return str(found.get("sample", "random")) if isinstance(found, dict) else "random"

@@ -71,13 +71,14 @@ def tally(
     """Tallies per value of the column `by` (or of "" for none), and how many rows were rejected. `sample` is labels by document and passage.
 
     Rows of a document stand together, as the batch scorer writes them. Raises DocumentError for an output that cannot be read, OptionError for a
-    column that is not there or labels given at other `thresholds`, CorpusError for sampled passages that are not in the output.
+    column that is not there or labels given at other `thresholds`, CorpusError for sampled passages that are not in the output, or in it twice.
     """
     kept = [] if by is None else [results.kept_column(by)]
     sets = events(results.codebook)
     labels = (*results.labels, *([results.codebook.voice_id] if results.codebook.voice_id else []))
     found: dict[str, Tally] = {}
-    wanted = dict(sample or {})
+    sample = sample or {}
+    missing = set(sample)
     run: _Run | None = None
     rejected = 0
 
@@ -98,17 +99,24 @@ def tally(
                 run = _Run(document, value, np.zeros(len(sets), dtype=np.int64))
             run.passages += 1
             run.tagged += happened
-            coded = wanted.pop((document, str(passage)), None)
+            key = (document, str(passage))
+            coded = sample.get(key)
             if coded is not None:
+                if key not in missing:
+                    raise CorpusError(
+                        f"{results.path}: expected one passage {passage} of document '{document}', found two, and cannot tell which of "
+                        "them was coded; run `cabletag batch` anew and give --id-column an id of its own for each row, or none"
+                    )
+                missing.remove(key)
                 run.given.append(happened)
                 run.gold.append(np.array([not coded.isdisjoint(names) for names in sets.values()]))
     if run is None:
         raise DocumentError(f"{results.path}: expected scored passages, found none ({rejected:,} rows rejected)")
     close(run)
-    if wanted:
-        document, passage = next(iter(wanted))
+    if missing:
+        document, passage = next(key for key in sample if key in missing)
         raise CorpusError(
-            f"{results.path}: expected the {len(sample or {}):,} coded passages in it, found {len(wanted):,} of them missing, "
+            f"{results.path}: expected the {len(sample):,} coded passages in it, found {len(missing):,} of them missing, "
             f"first document '{document}' passage {passage}; give the output that the sample was drawn from"
         )
     return found, rejected

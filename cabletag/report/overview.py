@@ -52,7 +52,6 @@ class Overview:
     rejected: int = 0
     documents: int = 0
     any_passages: int = 0
-    any_documents: int = 0
     groups: dict[str, np.ndarray] = field(default_factory=dict)  # value -> base, then counts per label
     times: dict[str, np.ndarray] = field(default_factory=dict)  # year or month -> base, then counts per label
     undated: int = 0
@@ -105,7 +104,7 @@ def overview(
             keep_strongest(found.strongest[label], scored, given[:, number], label, results.labels, strongest)
         lot.draw(scored, given, results.labels)
     found.drawn = lot.passages()
-    found.documents, found.any_documents, found.document_counts = documents.counts()
+    found.documents, found.document_counts = documents.counts()
     found.groups = _largest(found.groups)
     if time:
         found.times = _periods(found.times, results, time)
@@ -124,10 +123,10 @@ class _Documents:
         self._keys.append(keys)
         self._given.append(given)
 
-    def counts(self) -> tuple[int, int, np.ndarray]:
-        """Documents, those with any label, and those with each label."""
+    def counts(self) -> tuple[int, np.ndarray]:
+        """Documents, and those with each label."""
         _, given = _merged(np.concatenate(self._keys), np.concatenate(self._given))
-        return len(given), int(given.any(axis=1).sum()), given.sum(axis=0, dtype=np.int64)
+        return len(given), given.sum(axis=0, dtype=np.int64)
 
 
 def _merged(keys: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +145,8 @@ def _add(groups: dict[str, np.ndarray], column: pa.Array, given: np.ndarray) -> 
     sums = np.zeros((len(coded.dictionary), given.shape[1] + 1), dtype=np.int64)
     np.add.at(sums, codes, np.column_stack([np.ones(len(given), dtype=np.int64), given]))
     for value, counts in zip(coded.dictionary.to_pylist(), sums, strict=True):
-        groups[value] = groups.get(value, 0) + counts
+        group = value or NO_VALUE
+        groups[group] = groups.get(group, 0) + counts
 
 
 def _add_time(times: dict[str, np.ndarray], column: pa.Array, given: np.ndarray) -> int:
