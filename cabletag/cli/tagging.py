@@ -65,8 +65,10 @@ def tag(
     }
     tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
     sources = records.read_text(text) if text is not None else records.read_sources(files or [], encoding)
-    file = assets.codebook_file(tagger.manifest.codebook["id"])
-    book = Codebook.load(file if file.is_file() else None)  # gives the table its colours
+    book = None
+    if sys.stdout.isatty() and not json_lines:  # a table takes its colours from the codebook
+        file = assets.codebook_file(tagger.manifest.codebook["id"])
+        book = Codebook.load(file if file.is_file() else None)
     failed = False
     for source in sources:
         if source.error:
@@ -74,7 +76,7 @@ def tag(
             typer.echo(f"error: {source.error}", err=True)
             continue
         tagged = tagger.tag_document(source.text, format=source.format if format == "auto" else format, **options)  # type: ignore[arg-type]
-        if json_lines or not sys.stdout.isatty():
+        if book is None:
             console.write_json(console.rows(source.name, tagged, all_scores, tagger.manifest.voice, evidence))
         else:
             console.tag_table(source.name, tagged, book, all_scores, show_empty or text is not None)
