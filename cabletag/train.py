@@ -156,7 +156,7 @@ def train(
         if card.is_file()
         else CARD_TEXT.format(name=output.name, codebook=codebook.title, base=recipe.base)
     )
-    fresh = output.with_name(f"{output.name}.new")
+    fresh = folder / "model"
     shutil.rmtree(fresh, ignore_errors=True)
     _save(model, tokenizer, fresh)
     (fresh / CARD).write_text(kept, encoding="utf-8")
@@ -217,7 +217,8 @@ def train(
     )
     manifest.save(fresh)
     shutil.rmtree(output, ignore_errors=True)
-    fresh.rename(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(fresh, output)
     say(f"wrote {output} in {manifest.training['seconds']} s")
     return manifest
 

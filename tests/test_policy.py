@@ -27,19 +27,11 @@ def test_threshold_is_near_the_best_for_f1(sample):
         assert 0.2 < label.threshold < 0.7
 
 
-def test_label_without_positives_takes_the_common_policy(sample):
+@pytest.mark.parametrize("everywhere", [0, 1])
+def test_label_of_one_kind_only_takes_the_common_policy(sample, everywhere):
     logits, gold = sample
     gold = gold.copy()
-    gold[:, 1] = 0
-    policy = fit_policy(["a", "b", "c"], logits, gold)
-    assert policy[1].slope > 0
-    assert 0 < policy[1].threshold < 1
-
-
-def test_label_on_every_passage_takes_the_common_policy(sample):
-    logits, gold = sample
-    gold = gold.copy()
-    gold[:, 1] = 1
+    gold[:, 1] = everywhere
     policy = fit_policy(["a", "b", "c"], logits, gold)
     assert policy[1].slope > 0
     assert 0 < policy[1].threshold < 1

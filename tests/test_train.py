@@ -84,6 +84,8 @@ def trained(tiny_base, tmp_path_factory):
         max_tokens=16,
         stride=4,
     )
+    (folder / "model.new").mkdir()
+    (folder / "model.new" / "mine").write_text("mine")
     said = []
     from cabletag.assets import codebook_file
 
@@ -188,6 +190,10 @@ def test_base_that_cannot_be_loaded_is_named(trained, tmp_path):
         train(
             tmp_path / "new", codebook_file(), trained[0].parent, Recipe(base=str(tmp_path / "no-base")), work=tmp_path
         )
+
+
+def test_folder_beside_the_model_is_left_alone(trained):
+    assert (trained[0].parent / "model.new" / "mine").read_text() == "mine"
 
 
 def test_wrong_base_digest_is_refused(monkeypatch):

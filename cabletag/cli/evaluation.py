@@ -78,7 +78,7 @@ def evaluate(
         samples=samples,
         show_progress=sys.stderr.isatty(),
     )
-    worst = mistakes.worst_errors(found, passages, result["thresholds"])
+    worst = mistakes.worst_errors(found, passages, result["thresholds"]) if errors or page else []
     if errors is not None:
         mistakes.write_mistakes(errors, worst)
     if page is not None:

@@ -74,10 +74,7 @@ def panel(points: Mapping[str, Share], top: float, ordered: bool, title: str, ke
     else:
         axis = _axis(labelLimit=125, minExtent=130, maxExtent=130)
         base = data.encode(y=alt.Y("at:N", sort=None, title=None, axis=axis))
-        chart = (
-            base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q", **shares), x2="high:Q")
-            + base.mark_point(color=BLUE, filled=True, size=40, opacity=1).encode(x=alt.X("share:Q", **shares))
-        ).properties(width=130, height=alt.Step(17))
+        chart = _dots(base, shares, 40).properties(width=130, height=alt.Step(17))
     return _svg(chart, title, _told(rows), key)
 
 
@@ -120,10 +117,7 @@ def values_chart(
     ]
     axis = _axis(labelLimit=room, minExtent=room, maxExtent=room, grid=True)
     base = alt.Chart(alt.Data(values=found)).encode(y=alt.Y("at:N", sort=None, title=None, axis=axis))
-    across = {"scale": alt.Scale(domain=[0, 1]), "axis": _axis(tickCount=5, format=".1f"), "title": what}
-    chart = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q", **across), x2="high:Q") + base.mark_point(
-        color=BLUE, filled=True, size=60, opacity=1
-    ).encode(x=alt.X("share:Q", **across))
+    chart = _dots(base, _unit(what), 60)
     return _svg(chart.properties(width=width - room - 20, height=alt.Step(18)), title, _told(found), key)
 
 
@@ -132,10 +126,7 @@ def reliability_chart(bins: Sequence[tuple[float, float, int, float, float]], ti
     import altair as alt
 
     rows = [{"probability": mean, "share": share, "pairs": pairs} for _, _, pairs, mean, share in bins if pairs]
-    x = alt.X(
-        "probability:Q", scale=alt.Scale(domain=[0, 1]), axis=_axis(tickCount=5, format=".1f"), title="probability"
-    )
-    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=_axis(tickCount=5, format=".1f"), title="share coded so")
+    x, y = alt.X("probability:Q", **_unit("probability")), alt.Y("share:Q", **_unit("share coded so"))
     diagonal = alt.Data(values=[{"probability": at, "share": at} for at in (0, 1)])
     chart = alt.Chart(diagonal).mark_line(color="currentColor", strokeDash=[4, 4], opacity=0.5).encode(
         x, y
@@ -168,6 +159,22 @@ def _told(rows: Sequence[Mapping[str, Any]], kind: str = "") -> str:
 
 def _percent(most: float, ticks: int) -> Any:
     return _axis(format="%" if most >= 0.04 else ".1%", tickCount=ticks)
+
+
+def _dots(base: Any, across: Mapping[str, Any], size: int) -> Any:
+    """A dot at `share` on a line from `low` to `high`."""
+    import altair as alt
+
+    lines = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q", **across), x2="high:Q")
+    points = base.mark_point(color=BLUE, filled=True, size=size, opacity=1).encode(x=alt.X("share:Q", **across))
+    return lines + points
+
+
+def _unit(title: str) -> dict[str, Any]:
+    """A scale from 0 to 1."""
+    import altair as alt
+
+    return {"scale": alt.Scale(domain=[0, 1]), "axis": _axis(tickCount=5, format=".1f"), "title": title}
 
 
 def _axis(**options: Any) -> Any:
