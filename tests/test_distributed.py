@@ -31,8 +31,8 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A Ray of this machine with a core for each of two workers, and one for Ray Data."""
-    ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    """A Ray of this machine with a core for each of two workers, and none to spare: nothing may wait for another one."""
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
 

@@ -77,8 +77,8 @@ class OnRay:
         try:
             if self._address:
                 ray.init(address=self._address, **quiet)
-            else:  # one core more than the workers have: Ray Data needs it for its own tasks
-                ray.init("local", num_cpus=self._workers * self._threads + 1, include_dashboard=False, **quiet)
+            else:
+                ray.init("local", num_cpus=self._workers * self._threads, include_dashboard=False, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise OptionError(
                 f"expected a Ray cluster at {self._address or 'this machine'}, found: {str(error).splitlines()[0]}"
@@ -104,7 +104,9 @@ class OnRay:
             "options": job.options,
             "layout": job.layout,
         }
-        data = ray.data.range(count, override_num_blocks=count).map_batches(
+        # Items, not a range: a range is read by tasks, which wait without end for a core where the workers have them all.
+        numbers = ray.data.from_items([{"id": number} for number in range(count)], override_num_blocks=count)
+        data = numbers.map_batches(
             _Worker,
             fn_constructor_kwargs=given,
             batch_size=1,
