@@ -16,11 +16,11 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import reports
 from sklearn.metrics import average_precision_score
 
 from cabletag import Codebook
@@ -30,7 +30,6 @@ from cabletag.encoders.cpu import CpuEncoder
 from cabletag.ngrams import FILE as NGRAMS
 from cabletag.train import Recipe, train, training_data
 
-RESULTS = Path(__file__).parent / "results" / "ablation.json"
 LEAST_POSITIVES = 5
 Row = dict[str, Any]
 
@@ -90,7 +89,7 @@ def main() -> None:
         "train_sha256": digest(fit),
         "held_out_sha256": digest(held_out),
     }
-    report = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    report = reports.read("ablation")
     if report.get("setting") != setting:
         report = {"setting": setting, "variants": {}}
     texts = [passage.text for passage in held_out]
@@ -111,7 +110,7 @@ def main() -> None:
             (model / NGRAMS).unlink()
             encoder, _ = CpuEncoder(model, *size, precision="f32").encode(texts)
         report["variants"][name] = {
-            "date": datetime.now(UTC).date().isoformat(),
+            "date": reports.today(),
             "passages": manifest.training["passages"]["train"],
             "seconds": manifest.training["seconds"],
             "macro_ap": {part: macro_ap(codebook, whole, held_out, rows) for part, rows in parts.items()},
@@ -119,7 +118,7 @@ def main() -> None:
                 part: macro_ap(codebook, encoder, held_out, rows) for part, rows in parts.items()
             },
         }
-        RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        reports.write("ablation", report)
         print(name, report["variants"][name], flush=True)
 
 

@@ -13,17 +13,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import reports
 
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
 from cabletag.corpus import read_corpus, read_rows
 
-RESULTS = Path(__file__).parent / "results" / "evidence.json"
 DRAWS, SEED = 5, 0
 Spans = list[tuple[int, int]]
 
@@ -34,15 +32,15 @@ def main() -> None:
     texts = {passage.id: passage.text for passage in read_corpus(corpus / "test.jsonl", codebook)}
     marks = {row["id"]: row["marks"] for _, row in read_rows(corpus / "evidence.jsonl")}
     report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "model": {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]},
+        "date": reports.today(),
+        "model": reports.model(tagger),
         "sha256": {
             name: hashlib.sha256((corpus / f"{name}.jsonl").read_bytes()).hexdigest() for name in ("test", "evidence")
         },
         "faithfulness": faithfulness(tagger, list(texts.values())),
         "plausibility": plausibility(tagger, texts, marks),
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    reports.write("evidence", report)
     print(json.dumps(report, indent=1))
 
 

@@ -12,16 +12,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import reports
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from cabletag import Codebook, Tagger
 from cabletag.corpus import read_rows
 
-RESULTS = Path(__file__).parent / "results" / "manifestos.json"
 CROWD_F1 = 0.805  # of one crowd run against another, on the same sentences
 CLEAR = 0.5  # a mean direction beyond this counts as restrictive or open
 
@@ -54,8 +53,8 @@ def main() -> None:
             "labels": {label: round(float(np.mean([label in labels for labels in picked])), 3) for label in migration},
         }
     report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "model": {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]},
+        "date": reports.today(),
+        "model": reports.model(tagger),
         "sha256": hashlib.sha256(arguments.file.read_bytes()).hexdigest(),
         "sentences": len(rows),
         "immigration": int(gold.sum()),
@@ -66,7 +65,7 @@ def main() -> None:
         "crowd_f1": CROWD_F1,
         "sides": sides,
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    reports.write("manifestos", report)
     print(json.dumps(report, indent=1))
 
 

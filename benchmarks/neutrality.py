@@ -11,17 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import reports
 
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
 from cabletag.corpus import checked_labels, read_rows
-
-RESULTS = Path(__file__).parent / "results" / "neutrality.json"
 
 
 def measure(tagger: Tagger, pairs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -56,12 +53,12 @@ def main() -> None:
             raise SystemExit(f"{place}: expected 'same' to say whether the two sides' labels are equal")
         pairs.append(row)
     report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "model": {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]},
+        "date": reports.today(),
+        "model": reports.model(tagger),
         "pairs_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "kinds": measure(tagger, pairs),
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    reports.write("neutrality", report)
     print(json.dumps(report["kinds"], indent=1))
 
 

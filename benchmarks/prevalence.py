@@ -10,14 +10,12 @@ the model makes more errors in the corpus than in the coded set, which only a sa
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import reports
 
 from cabletag.evaluation.estimators import (
     ErrorRates,
@@ -30,7 +28,6 @@ from cabletag.evaluation.estimators import (
     wilson,
 )
 
-RESULTS = Path(__file__).parent / "results" / "prevalence.json"
 PREVALENCES = (0.01, 0.05, 0.2, 0.5)
 SENSITIVITIES = (0.5, 0.7, 0.9)
 SPECIFICITIES = (0.95, 0.99, 0.999)
@@ -209,7 +206,7 @@ def main() -> None:
         rounds = [draw(random, **values) for _ in range(arguments.rounds)]
         found.setdefault(setting, []).append({**values, "methods": covers(rounds)})
     report = {
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": reports.today(),
         "rounds": arguments.rounds,
         "seed": arguments.seed,
         "nominal": 0.95,
@@ -222,7 +219,7 @@ def main() -> None:
             print(
                 f"{setting:<48} {method:<36} mean {figures['mean_coverage']:.3f} lowest {figures['lowest_coverage']:.3f}"
             )
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    reports.write("prevalence", report)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ thresholds but the keywords' are fitted on the data that its thresholds were fit
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import reports
 import yaml
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -26,15 +25,13 @@ from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file
 from cabletag.corpus import CodedPassage, digest, gold_matrix, read_corpus
 from cabletag.evaluation.events import groups
-from cabletag.evaluation.measures import Answers, calibration
+from cabletag.evaluation.measures import Answers, calibration, measure
 from cabletag.export import compare
-from cabletag.metrics import evaluate
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate
 from cabletag.train import Recipe, base_folder, training_data
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "quality.json"
 
 
 class Keywords:
@@ -53,7 +50,7 @@ class Keywords:
         for text in texts:
             setting = bool(self.setting.search(text))
             rows.append([bool(rule.search(text)) and (setting or not needs) for rule, needs in self.rules])
-        return np.array(rows, dtype=int), None
+        return np.array(rows), None
 
 
 class Scored:
@@ -71,7 +68,7 @@ class Scored:
             [[label.slope, label.intercept, label.threshold] for label in self.policy]
         ).T
         scores = calibrate(self.logits(texts), slope, intercept)
-        return (scores >= threshold).astype(int), scores
+        return scores >= threshold, scores
 
 
 class Linear(Scored):
@@ -99,7 +96,7 @@ class Shipped:
 
     def decide(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         scores = self.tagger.predict_proba(texts)
-        return (scores >= self.thresholds).astype(int), scores
+        return scores >= self.thresholds, scores
 
 
 class ZeroShot(Scored):
@@ -198,7 +195,7 @@ def main() -> None:
     recipe = Recipe(**tagger.manifest.training["recipe"])
     fit, held_out = training_data(codebook, corpus, recipe, arguments.real_text, print)
     training = tagger.manifest.training
-    if digest(fit) not in (training["sha256"]["train"], training.get("withdrawn", {}).get("train_sha256")):
+    if digest(fit) != training["sha256"]["train"]:
         raise SystemExit(
             "expected the data that the shipped model was trained on; give the same --real-text, or train anew"
         )
@@ -216,33 +213,33 @@ def main() -> None:
         "cabletag": Shipped(tagger),
     }
     report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "model": {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]},
+        "date": reports.today(),
+        "model": reports.model(tagger),
         "training_sha256": training["sha256"],
         "sets": {name: {"passages": len(rows), "sha256": digest(rows)} for name, rows in sets.items()},
         "half_precision": half_precision(tagger, sets["authored test"], codebook),
         "results": {},
     }
     for set_name, rows in sets.items():
-        gold = gold_matrix(codebook, rows).astype(int)
-        genres = sorted({row.genre for row in rows})
+        gold, genres = gold_matrix(codebook, rows) > 0, np.array([row.genre for row in rows])
         for system_name, system in systems.items():
             given, scores = system.decide([row.text for row in rows])
-            result = evaluate(codebook.ids, given, gold, scores, codebook.voice_id)
+            answers = Answers(
+                codebook.ids, groups(codebook), codebook.voice_id, gold, given, given if scores is None else scores
+            )
+            result = measure(answers, ranking=scores is not None)
             if system_name == "cabletag":
-                result["genres"] = {}
-                for genre in genres:
-                    picked = np.array([row.genre == genre for row in rows])
-                    part = evaluate(codebook.ids, given[picked], gold[picked], None, codebook.voice_id, samples=200)
-                    result["genres"][genre] = {key: part[key] for key in ("passages", "micro_f1", "any_label_f1")}
-                answers = Answers(codebook.ids, groups(codebook), codebook.voice_id, gold > 0, given > 0, scores)
+                result["genres"] = {
+                    genre: measure(answers.pick(genres == genre), samples=200, ranking=False)["overall"]
+                    for genre in np.unique(genres)
+                }
                 result["calibration"] = calibration(answers)
             report["results"].setdefault(set_name, {})[system_name] = result
             print(
-                f"{set_name:<16} {system_name:<38} macro-F1 {result['macro_f1']} micro-F1 {result['micro_f1']}",
+                f"{set_name:<16} {system_name:<38} macro-F1 {result['overall']['macro_f1']} micro-F1 {result['overall']['micro']['f1']}",
                 flush=True,
             )
-    RESULTS.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    reports.write("quality", report)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ import csv
 import gzip
 import io
 import json
-import os
-import platform
 import random
 import signal
 import subprocess
@@ -27,10 +25,10 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results" / "robustness.json"
+import reports
+
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 PART_ROWS = 64
 CLAIMS = (
@@ -307,14 +305,14 @@ def main() -> None:
             "embedded model": kill_runs("embedded", embedded, folder, draw),
         }
     report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "date": reports.today(),
+        "machine": reports.machine(),
         "seed": arguments.seed,
         "part_rows": PART_ROWS,
         "kills": kills,
         "fuzz": fuzzing,
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    reports.write("robustness", report)
     print(json.dumps(report, indent=1))
 
 

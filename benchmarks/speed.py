@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import resource
 import statistics
@@ -25,11 +24,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results" / "speed.json"
+import reports
+
 BATCH_SIZES = (1, 8, 32)
 SYSTEMS = ("cabletag", "cabletag f32", "pipeline", "setfit", "tfidf")
 PARAGRAPHS, BOILERPLATE, LABELLED = 10_000, 0.2, 0.1
@@ -316,7 +315,7 @@ PARTS = {
 
 
 def earlier() -> dict[str, Any]:
-    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    return reports.read("speed")
 
 
 def main() -> None:
@@ -340,13 +339,13 @@ def main() -> None:
         return
     for name in arguments.parts:
         settings = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            "date": reports.today(),
+            "machine": reports.machine(),
             "threads": arguments.threads,
         }
         measured = PARTS[name](arguments.rounds, arguments.threads)
         report = {**earlier(), name: {**settings, **measured}}
-        RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        reports.write("speed", report)
         print(json.dumps(report[name], indent=1), flush=True)
 
 

@@ -9,12 +9,12 @@ current is named and makes the exit code 1.
 from __future__ import annotations
 
 import io
-import json
 import sys
 from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+import reports
 
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file, model_folder
@@ -23,11 +23,6 @@ from cabletag.manifest import Manifest
 from cabletag.tagger import TaggedDocument
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-
-
-def results(name: str) -> dict[str, Any]:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def labels_part() -> str:
@@ -86,7 +81,7 @@ def _ids(labels: set[str]) -> str:
 
 
 def outside_part() -> str:
-    crowd, kinds = results("manifestos"), results("neutrality")["kinds"]
+    crowd, kinds = reports.read("manifestos"), reports.read("neutrality")["kinds"]
     agree, differ = kinds["all that should agree"], kinds["all that should differ"]
     training = Manifest.load(model_folder()).training["passages"]
     return (
@@ -110,11 +105,11 @@ def _value(interval: list[float] | None) -> str:
 
 
 def quality_part() -> str:
-    report = results("quality")
+    report = reports.read("quality")
     lines = []
     for set_name, systems in report["results"].items():
         size = report["sets"][set_name]
-        macro = len(next(iter(systems.values()))["macro_labels"])
+        macro = len(next(iter(systems.values()))["overall"]["macro_labels"])
         lines += [
             f"**{set_name}**, {size['passages']:,} passages (digest `{size['sha256'][:12]}`), macro over the {macro} content labels with at least ten positives:",
             "",
@@ -123,10 +118,14 @@ def quality_part() -> str:
         ]
         for system, found in systems.items():
             bold = "**" if system == "cabletag" else ""
-            voice = _value(found["labels"]["attributed"]["f1"])
-            lines.append(
-                f"| {bold}{system}{bold} | {_value(found['macro_f1'])} | {_value(found['micro_f1'])} | {_value(found['any_label_f1'])} | {voice} |"
+            overall = found["overall"]
+            figures = (
+                overall["macro_f1"],
+                overall["micro"]["f1"],
+                overall["any"]["f1"],
+                found["labels"]["attributed"]["f1"],
             )
+            lines.append(f"| {bold}{system}{bold} | {' | '.join(map(_value, figures))} |")
         lines.append("")
     lines.append(
         f"Measured {report['date']} by `benchmarks/quality.py`; in brackets the 95% bootstrap interval; training data `{report['training_sha256']['train'][:12]}`."
@@ -141,21 +140,22 @@ def quality_part() -> str:
 
 
 def labels_quality_part() -> str:
-    report = results("quality")
+    report = reports.read("quality")
     lines = []
     for set_name, systems in report["results"].items():
         found = systems["cabletag"]
+        overall = found["overall"]
         lines += [
-            f"### {set_name}: {found['passages']:,} passages",
+            f"### {set_name}: {overall['passages']:,} passages",
             "",
-            f"Expected calibration error {found['expected_calibration_error']:.3f}; over all content labels precision {found['micro_precision']:.2f}, recall {found['micro_recall']:.2f}.",
+            f"Expected calibration error {found['calibration']['all']['expected_calibration_error']:.3f}; over all content labels precision {overall['micro']['precision'][0]:.2f}, recall {overall['micro']['recall'][0]:.2f}.",
             "",
             "| label | support | precision | recall | F1 |",
             "| --- | ---: | ---: | ---: | --- |",
         ]
         for label, entry in found["labels"].items():
             measured = (
-                f"{entry['precision']:.2f} | {entry['recall']:.2f} | {_value(entry['f1'])}"
+                f"{entry['precision'][0] if entry['precision'] else 0:.2f} | {entry['recall'][0]:.2f} | {_value(entry['f1'])}"
                 if entry["support"]
                 else "– | – | –"
             )
@@ -173,14 +173,14 @@ def labels_quality_part() -> str:
         lines += ["", "| register | passages | micro-F1 | any label F1 |", "| --- | ---: | --- | --- |"]
         for genre, entry in found["genres"].items():
             lines.append(
-                f"| {genre.replace('_', ' ')} | {entry['passages']} | {_value(entry['micro_f1'])} | {_value(entry['any_label_f1'])} |"
+                f"| {genre.replace('_', ' ')} | {entry['passages']} | {_value(entry['micro']['f1'])} | {_value(entry['any']['f1'])} |"
             )
         lines.append("")
     return "\n".join(lines).strip()
 
 
 def speed_part() -> str:
-    report = results("speed")
+    report = reports.read("speed")
     distinct, ends, cold, growth = (report[part] for part in ("distinct", "end_to_end", "cold_start", "growth"))
     names = {
         "cabletag": f"cabletag ({distinct['precision']}, as this machine runs it)",
@@ -215,7 +215,7 @@ def speed_part() -> str:
 
 
 def evidence_part() -> str:
-    report = results("evidence")
+    report = reports.read("evidence")
     faithful, plausible = report["faithfulness"], report["plausibility"]
     lines = _head("fall in the label's probability", "deleted", "kept alone")
     for name in ("evidence", "random words", "random run"):
@@ -233,7 +233,7 @@ def evidence_part() -> str:
 
 
 def robustness_part() -> str:
-    report = results("robustness")
+    report = reports.read("robustness")
     fuzz = report["fuzz"]
     killed = "; ".join(
         f"{name}: {found['kills']} kills in {found['runs']} runs, {found['identical']} of the outputs byte for byte those of an undisturbed run"
@@ -246,7 +246,7 @@ def robustness_part() -> str:
 
 
 def prevalence_part() -> str:
-    summary = results("prevalence")["summary"]
+    summary = reports.read("prevalence")["summary"]
     alike = summary["independent errors"]
     return (
         f"In a simulation with known truth (`benchmarks/prevalence.py`, {alike['naive']['scenarios']} settings, nominal 95%) the corrected intervals hold the true share in "
@@ -257,7 +257,7 @@ def prevalence_part() -> str:
 
 
 def neutrality_part() -> str:
-    report = results("neutrality")
+    report = reports.read("neutrality")
     lines = _head("kind of swap", "pairs", "same labels", "change, median", "change, 95th percentile")
     for kind, found in sorted(report["kinds"].items(), key=lambda item: item[0].startswith("all")):
         name = f"**{kind}**" if kind.startswith("all") else kind.replace("_", " and ")
@@ -269,7 +269,7 @@ def neutrality_part() -> str:
 
 
 def manifestos_part() -> str:
-    report = results("manifestos")
+    report = reports.read("manifestos")
     sides = report["sides"]
     lines = [
         f'{report["sentences"]:,} sentences, {report["immigration"]} of them on immigration by the crowd (file `{report["sha256"][:12]}`): "any migration label" has PR-AUC '
@@ -288,7 +288,7 @@ def manifestos_part() -> str:
 
 
 def ablation_part() -> str:
-    report = results("ablation")
+    report = reports.read("ablation")
     setting = report["setting"]
     lines = _head(
         "variant", "passages", "held-out macro average precision: all", "real", "authored", "without n-grams: all"
@@ -314,12 +314,10 @@ def training_part() -> str:
         f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |"
         for entry in training["log"]
     )
-    out = training.get("withdrawn")
-    withdrawn = f" Since then {len(out['passages'])} of them are gone from the corpus: {out['why']}." if out else ""
     return (
         f"{training['passages']['train']:,} passages to train on and {training['passages']['held_out']:,} held out, {training['passages']['real']:,} of both "
         f"together real; digests `{training['sha256']['train'][:12]}` and `{training['sha256']['held_out'][:12]}`. Base model {manifest.base_model['id']} "
-        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s.{withdrawn}\n\n{recipe}\n\n"
+        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s.\n\n{recipe}\n\n"
         f"| epoch | held-out loss | held-out macro average precision |\n| ---: | ---: | ---: |\n{log}"
     )
 

@@ -18,9 +18,10 @@ from cabletag.corpus import CodedPassage, gold_matrix
 from cabletag.encoders.cpu import GRAPH, CpuEncoder
 from cabletag.encoders.torch import TorchEncoder, contributions, load_checkpoint
 from cabletag.errors import ModelError
+from cabletag.evaluation.events import groups
+from cabletag.evaluation.measures import Answers, measure
 from cabletag.manifest import FILE as MANIFEST
 from cabletag.manifest import Manifest, sha256
-from cabletag.metrics import evaluate
 from cabletag.tagger import Tagger
 
 WEIGHTS = "model.safetensors"
@@ -162,12 +163,13 @@ class Comparison(NamedTuple):
 
 def compare(single: Tagger, own: Tagger, codebook: Codebook, passages: Sequence[CodedPassage]) -> Comparison:
     """One model in two precisions on the same passages."""
-    texts, gold = [passage.text for passage in passages], gold_matrix(codebook, passages).astype(int)
+    texts, gold = [passage.text for passage in passages], gold_matrix(codebook, passages) > 0
     found = [tagger.tag(texts) for tagger in (single, own)]
     told = [[(set(answer.labels), answer.voice) for answer in answers] for answers in found]
     scores = [np.array([list(answer.scores.values()) for answer in answers]) for answers in found]
-    given = [np.array([[label in labels for label in codebook.ids] for labels, _ in each], dtype=int) for each in told]
-    macro = [evaluate(codebook.ids, each, gold, None, codebook.voice_id, samples=2)["macro_f1"] for each in given]
+    given = [np.array([[label in labels for label in codebook.ids] for labels, _ in each]) for each in told]
+    answers = [Answers(codebook.ids, groups(codebook), codebook.voice_id, gold, each, each) for each in given]
+    macro = [measure(each, samples=0, ranking=False)["overall"]["macro_f1"] for each in answers]
     return Comparison(
         own.precision,
         sum(one == two for one, two in zip(*told, strict=True)) / len(texts),

@@ -18,7 +18,8 @@ LAYERS = [
     {"encoders", "policy"},
     {"explain"},
     {"tagger"},
-    {"annotation", "batch", "console", "evaluation", "golden", "export"},
+    {"annotation", "batch", "console", "evaluation", "golden"},
+    {"export"},
     {"report", "train"},
     {"cli"},
 ]

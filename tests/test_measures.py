@@ -115,3 +115,10 @@ def test_events_are_labels_and_any_of_each_group(codebook):
     matrix[0, codebook.ids.index("root_causes")] = True
     given = dict(zip(found, any_of(matrix, codebook.ids, found)[0], strict=True))
     assert [name for name, there in given.items() if there] == ["root_causes", "any_label", "any_response"]
+
+
+def test_labels_with_little_support_are_left_out_of_the_macro():
+    picked = answers().pick(np.arange(20))
+    least = [label for label in "abc" if picked.gold[:, LABELS.index(label)].sum() >= 10]
+    assert 0 < len(least) < 3
+    assert measure(picked, samples=0)["overall"]["macro_labels"] == least

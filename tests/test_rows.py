@@ -77,6 +77,7 @@ BAD = {
     "malformed": (b'{"text": "A te', "expected one JSON object a line, found: Unterminated string"),
     "not an object": (b'["text"]', "expected a JSON object, found a list"),
     "not a number of JSON": (b'{"text": "t", "x": NaN}', "NaN, which is not JSON"),
+    "a key that stands twice": (b'{"text": "one", "text": "two"}', "the key 'text' twice"),
     "brackets without end": (b"[" * 100_000, "expected one JSON object a line, found:"),
     "number without end": (b'{"text": ' + b"1" * 5000 + b"}", "expected one JSON object a line, found:"),
     "no column": (b'{"txt": "t"}', "expected a text in 'text', found no such column"),

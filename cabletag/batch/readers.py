@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -57,11 +57,11 @@ def _json_rows(lines: Iterable[Line]) -> Iterator[Row]:
 
 def _json_row(line: Line) -> Row:
     try:
-        row = json.loads(line.text.rstrip(), parse_constant=_no_constant)
+        row = json.loads(line.text.rstrip(), parse_constant=_no_constant, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         found = f"{error.msg.removesuffix(' at')} at column {error.colno}"
         return Row(line.number, error=f"expected one JSON object a line, found: {found}")
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, NaN, brackets 100,000 deep
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, NaN, a key twice, brackets 100,000 deep
         return Row(line.number, error=f"expected one JSON object a line, found: {error}")
     if not isinstance(row, dict):
         return Row(line.number, error=f"expected a JSON object, found {kind_of(row)}")
@@ -70,6 +70,14 @@ def _json_row(line: Line) -> Row:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name}, which is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key '{twice:.60}' twice")
+    return found
 
 
 # ---- CSV and TSV

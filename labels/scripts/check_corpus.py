@@ -55,10 +55,12 @@ def _shape(codebook: Codebook, splits: dict[str, list[CodedPassage]], briefs: di
             if not WORDS[0] <= words <= WORDS[1]:
                 problems.append(f"{passage.id}: expected {WORDS[0]} to {WORDS[1]} words, found {words}")
             trail = passage.coding
-            if set(trail) != {"writer", "coder", "settled"}:
+            if set(trail) - {"again"} != {"writer", "coder", "settled"}:
                 problems.append(f"{passage.id}: expected the codes of writer and coder and how they were settled")
-            elif trail["settled"] == "agreed" and not set(trail["writer"]) == set(trail["coder"]) == set(
-                passage.labels
+            elif (
+                trail["settled"] == "agreed"
+                and "again" not in trail
+                and not set(trail["writer"]) == set(trail["coder"]) == set(passage.labels)
             ):
                 problems.append(f"{passage.id}: said to be agreed, but the codes differ")
     return problems
@@ -141,7 +143,7 @@ def _pointers(path: Path, codebook: Codebook) -> list[str]:
     }
     for place, row in read_rows(path):
         checked_labels(row, codebook, place)
-        if set(row) - {"span"} != wanted:
+        if set(row) - {"span", "again"} != wanted:
             problems.append(
                 f"{place}: expected the fields {sorted(wanted)}, found {sorted(row)}; text is never committed"
             )
