@@ -6,10 +6,12 @@ import sys
 import threading
 
 import numpy as np
+import openvino
 import pytest
 
 from cabletag import OptionError, Tagger
 from cabletag.assets import codebook_file, model_folder
+from cabletag.encoders.cpu import GRAPH, VECTORS, _cut
 from cabletag.golden import check_golden
 
 SAMPLE = codebook_file().parent / "sample-cable.txt"
@@ -125,3 +127,15 @@ def test_graph_is_called_once_before_threads_share_it(monkeypatch):
     )
     Tagger.from_pretrained(threads=2)
     assert callers == [threading.main_thread()]
+
+
+def test_the_graph_in_two_parts_gives_what_it_gives_whole():
+    core, settings = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+    graph = core.read_model(model_folder() / GRAPH)
+    whole = core.compile_model(graph, "CPU", settings)
+    encoder, head = (core.compile_model(part, "CPU", settings) for part in _cut(graph))
+    ids, mask = np.full((2, 16), 2000), np.ones((2, 16), np.int64)
+    mask[1, 9:] = 0
+    vectors = encoder({"input_ids": ids, "attention_mask": mask})[VECTORS]
+    found = head({VECTORS: vectors, "attention_mask": mask})["contributions"]
+    assert found == pytest.approx(whole({"input_ids": ids, "attention_mask": mask})["contributions"], abs=1e-5)

@@ -13,13 +13,14 @@ from cabletag.encoders import WindowedEncoder
 from cabletag.errors import OptionError
 
 GRAPH = "model.onnx"
+VECTORS = "vectors"  # between the encoder and the head
 PRECISIONS = ("auto", "f32", "bf16")
 
 
 class CpuEncoder(WindowedEncoder):
     """Runs models/<name>/model.onnx on so many threads, a batch to each; None means all cores.
 
-    `precision` "auto" computes in bfloat16 where the processor does so natively (AVX-512 BF16, AMX), where it is several
+    `precision` "auto" computes all but the head in bfloat16 where the processor does so natively (AVX-512 BF16, AMX), where it is several
     times as fast, and in single precision elsewhere; "f32" and "bf16" ask for one. What is used stands in `precision`.
     Raises OptionError for another value, or for "bf16" on a processor without it.
     """
@@ -39,25 +40,46 @@ class CpuEncoder(WindowedEncoder):
         super().__init__(folder, max_tokens, stride, outputs, workers)
         core = openvino.Core()
         self.precision = _precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-        settings = {
-            "INFERENCE_PRECISION_HINT": self.precision,
-            "NUM_STREAMS": str(workers),
-            "INFERENCE_NUM_THREADS": str(workers),
-        }
-        compiled = core.compile_model(core.read_model(folder / GRAPH), "CPU", settings)
-        self._idle: SimpleQueue[Any] = SimpleQueue()
+        settings = {"NUM_STREAMS": str(workers), "INFERENCE_NUM_THREADS": str(workers)}
+        graph = core.read_model(folder / GRAPH)
+        parts = [(graph, "f32")] if self.precision == "f32" else zip(_cut(graph), ("bf16", "f32"), strict=True)
+        compiled = [
+            core.compile_model(part, "CPU", {"INFERENCE_PRECISION_HINT": precision, **settings})
+            for part, precision in parts
+        ]
+        self._idle: SimpleQueue[list[Any]] = SimpleQueue()
         for _ in range(workers):
-            self._idle.put(compiled.create_infer_request())
+            self._idle.put([part.create_infer_request() for part in compiled])
         # OpenVINO's binding sets itself up in its first call; two first calls at once can wait for each other without end.
         self.run(np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64))
 
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Token ids and mask (rows, tokens) to contributions (rows, tokens, labels)."""
-        request = self._idle.get()
+        requests = self._idle.get()
         try:
-            return np.asarray(request.infer({"input_ids": ids, "attention_mask": mask})["contributions"])
+            *body, last = requests
+            given = {"input_ids": ids}
+            for request in body:
+                given = {VECTORS: request.infer({**given, "attention_mask": mask})[VECTORS]}
+            return np.asarray(last.infer({**given, "attention_mask": mask})["contributions"])
         finally:
-            self._idle.put(request)
+            self._idle.put(requests)
+
+
+def _cut(graph: Any) -> tuple[Any, Any]:
+    """The encoder, which makes a vector of each token, and the head. The head's product is small, and in bfloat16 it would take more labels than all the rest."""
+    from openvino import Model, opset13
+
+    parameters = graph.get_parameters()
+    product = [node for node in graph.get_ordered_ops() if node.get_type_name() == "MatMul"][-1]
+    vectors = product.input_value(0)
+    vectors.get_tensor().set_names({VECTORS})
+    encoder = Model([vectors], parameters, "encoder")
+    entry = opset13.parameter(vectors.get_partial_shape(), vectors.get_element_type(), name=VECTORS)
+    entry.output(0).get_tensor().set_names({VECTORS})
+    product.input(0).replace_source_output(entry.output(0))
+    mask = [parameter for parameter in parameters if "attention_mask" in parameter.output(0).get_names()]
+    return encoder, Model(graph.get_results(), [entry, *mask], "head")
 
 
 def _precision(wanted: str, capabilities: list[str]) -> str:
