@@ -57,10 +57,8 @@ def _shape(codebook: Codebook, splits: dict[str, list[CodedPassage]], briefs: di
             trail = passage.coding
             if set(trail) - {"again"} != {"writer", "coder", "settled"}:
                 problems.append(f"{passage.id}: expected the codes of writer and coder and how they were settled")
-            elif (
-                trail["settled"] == "agreed"
-                and "again" not in trail
-                and not set(trail["writer"]) == set(trail["coder"]) == set(passage.labels)
+            elif trail["settled"] == "agreed" and not set(trail["writer"]) == set(trail["coder"]) == set(
+                trail["again"]["before"] if "again" in trail else passage.labels
             ):
                 problems.append(f"{passage.id}: said to be agreed, but the codes differ")
     return problems
