@@ -190,11 +190,9 @@ def main() -> None:
     )
     parser.add_argument("--gold", action="append", default=[], metavar="NAME=FILE", help="another coded set")
     arguments = parser.parse_args()
-    codebook, tagger = Codebook.load(), Tagger.from_pretrained(precision="f32")
+    codebook, training = Codebook.load(), Tagger.from_pretrained().manifest.training
     corpus = codebook_file().parent / "corpus"
-    recipe = Recipe(**tagger.manifest.training["recipe"])
-    fit, held_out = training_data(codebook, corpus, recipe, arguments.real_text, print)
-    training = tagger.manifest.training
+    fit, held_out = training_data(codebook, corpus, Recipe(**training["recipe"]), arguments.real_text, print)
     if digest(fit) != training["sha256"]["train"]:
         raise SystemExit(
             "expected the data that the shipped model was trained on; give the same --real-text, or train anew"
@@ -210,8 +208,9 @@ def main() -> None:
         "few-shot, SetFit style": Linear(tuned, codebook, few, held_out, 3.0),
         "TF-IDF + logistic regression": Linear(tfidf(), codebook, fit, held_out, 10.0),
         "frozen MiniLM + logistic regression": Linear(frozen(), codebook, fit, held_out, 3.0),
-        "cabletag": Shipped(tagger),
     }
+    tagger = Tagger.from_pretrained(precision="f32")
+    systems["cabletag"] = Shipped(tagger)
     report = {
         "date": reports.today(),
         "model": reports.model(tagger),

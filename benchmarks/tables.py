@@ -312,12 +312,17 @@ def training_part() -> str:
     recipe = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in training["recipe"].items())
     log = "\n".join(
         f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |"
-        for entry in training["log"]
+        for entry in {round(entry["epoch"]): entry for entry in training["log"]}.values()
+    )
+    averaged = "".join(
+        f", and its weights averaged with those of an earlier run of {other['seconds']} s on {other['passages']['train']:,} passages, "
+        f"{other['recipe']['epochs']} epochs (`{other['weights_sha256'][:12]}`)"
+        for other in training.get("averaged_with", [])
     )
     return (
         f"{training['passages']['train']:,} passages to train on and {training['passages']['held_out']:,} held out, {training['passages']['real']:,} of both "
         f"together real; digests `{training['sha256']['train'][:12]}` and `{training['sha256']['held_out'][:12]}`. Base model {manifest.base_model['id']} "
-        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s.\n\n{recipe}\n\n"
+        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s{averaged}.\n\n{recipe}\n\n"
         f"| epoch | held-out loss | held-out macro average precision |\n| ---: | ---: | ---: |\n{log}"
     )
 

@@ -8,7 +8,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import transformers
 from datasets import Dataset
+from safetensors.torch import load_file
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
@@ -29,6 +30,7 @@ from transformers import (
     AutoTokenizer,
     EarlyStoppingCallback,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 
@@ -63,7 +65,7 @@ class Recipe:
 
     base: str = DEFAULT_BASE
     seed: int = 13
-    epochs: int = 4
+    epochs: int = 5
     batch_size: int = 32
     learning_rate: float = 8e-5
     head_learning_rate: float = 1e-3
@@ -116,18 +118,24 @@ def train(
     recipe: Recipe,
     real_text: Path | None = None,
     work: Path = Path("runs"),
+    average_with: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> Manifest:
     """Fine-tune, calibrate, export and write a model folder.
 
     `corpus` is a folder with train.jsonl and dev.jsonl and, if `real_text` is given, real.jsonl. A run that was broken
     off goes on from its last epoch when it is started again with the same data and recipe. A model that is there is replaced when
-    the new one is whole. Raises CorpusError, ModelError, and OutputError for a folder that holds anything but a model.
+    the new one is whole. `average_with` names models tuned from the same base with the same passages held out, whose weights are averaged
+    with the new ones before calibration: two runs of one encoder, averaged, read better than either (model soups, Wortsman et al. 2022).
+    Raises CorpusError, ModelError, and OutputError for a folder that holds anything but a model.
     """
     started = time.monotonic()
     _check_folder(output)
     codebook = Codebook.load(codebook_file)
+    others = [Manifest.load(folder) for folder in average_with]
     fit, held_out = training_data(codebook, corpus, recipe, real_text, say)
+    for other, kin in zip(average_with, others, strict=True):
+        _check_kin(other, kin, recipe, codebook)
     fingerprint = hashlib.sha256(
         json.dumps([codebook.digest, digest(fit), digest(held_out), asdict(recipe)]).encode()
     ).hexdigest()
@@ -149,7 +157,10 @@ def train(
     if not resume:
         say("starting the head from a logistic-regression probe on the frozen encoder")
         _probe(model, fit_data, recipe)
+    clock = _Clock(folder / "seconds.txt", started)
+    trainer.add_callback(clock)
     trainer.train(resume_from_checkpoint=resume)
+    _average(model, average_with)
     card = output / CARD
     kept = (
         card.read_text(encoding="utf-8")
@@ -198,8 +209,15 @@ def train(
         base_model={"id": recipe.base, "sha256": sha256(weights) if weights.is_file() else "from the hub"},
         training={
             "date": datetime.now(UTC).date().isoformat(),
-            "seconds": round(time.monotonic() - started),
+            "seconds": round(clock.spent()),
             "recipe": asdict(recipe),
+            "averaged_with": [
+                {
+                    "weights_sha256": other.files["model.safetensors"],
+                    **{key: other.training[key] for key in ("date", "seconds", "recipe", "passages", "sha256")},
+                }
+                for other in others
+            ],
             "passages": {
                 "train": len(fit),
                 "held_out": len(held_out),
@@ -466,6 +484,38 @@ def _trainer(model: Model, tokenizer: Any, readings: Dataset, held_out: Dataset,
         optimizers=(optimizer, None),  # the schedule is Trainer's own: linear, after warm-up
         callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
     )
+
+
+class _Clock(TrainerCallback):
+    """The time a run took, the parts before it was broken off included."""
+
+    def __init__(self, file: Path, started: float) -> None:
+        self.file, self.started = file, started
+        self.before = float(file.read_text()) if file.is_file() else 0.0
+
+    def spent(self) -> float:
+        return self.before + time.monotonic() - self.started
+
+    def on_save(self, *_: Any, **__: Any) -> None:
+        self.file.write_text(f"{self.spent():.0f}")
+
+
+def _check_kin(folder: Path, manifest: Manifest, recipe: Recipe, codebook: Codebook) -> None:
+    rule = manifest.training["recipe"]["held_out"]  # else it may have learnt what calibration is fitted on
+    found = (manifest.base_model["id"], manifest.codebook["sha256"], manifest.max_tokens, rule)
+    if found != (expected := (recipe.base, codebook.digest, recipe.max_tokens, recipe.held_out)):
+        raise ModelError(
+            f"{folder}: expected a model of the same base, codebook, length and rule for what is held out, {expected}, found {found}; "
+            "leave it out of the average"
+        )
+
+
+def _average(model: Model, folders: Sequence[Path]) -> None:
+    """Set the weights to the mean of its own and those of the models in `folders`."""
+    soup = [load_file(folder / "model.safetensors") for folder in folders]
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(torch.stack([weight, *(other[name].to(weight) for other in soup)]).mean(dim=0))
 
 
 def _save(model: Model, tokenizer: Any, output: Path) -> None:

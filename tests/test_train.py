@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
 
@@ -190,6 +192,44 @@ def test_base_that_cannot_be_loaded_is_named(trained, tmp_path):
         train(
             tmp_path / "new", codebook_file(), trained[0].parent, Recipe(base=str(tmp_path / "no-base")), work=tmp_path
         )
+
+
+def kin(trained, folder, **changes):
+    """A copy of the trained model with all weights zero and other fields in its manifest."""
+    shutil.copytree(trained[0], folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: torch.zeros_like(weight) for name, weight in weights.items()}, folder / "model.safetensors")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["model.safetensors"] = sha256(folder / "model.safetensors")
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes))
+    return folder
+
+
+def train_again(trained, output, other):
+    """The same run, which is resumed at its end, averaged with another model."""
+    from cabletag.assets import codebook_file
+
+    recipe = Recipe(**Manifest.load(trained[0]).training["recipe"])
+    data = trained[0].parent
+    return train(output, codebook_file(), data, recipe, work=data / "runs", average_with=[other])
+
+
+def test_weights_are_averaged_with_another_model(trained, tmp_path):
+    other = kin(trained, tmp_path / "other")
+    clock = next((trained[0].parent / "runs").glob("model-*/seconds.txt"))
+    spent = float(clock.read_text())
+    training = train_again(trained, tmp_path / "model", other).training
+    before, after = (load_file(folder / "model.safetensors") for folder in (trained[0], tmp_path / "model"))
+    for name, weight in before.items():
+        torch.testing.assert_close(after[name].float(), weight.float() / 2, atol=1e-3, rtol=1e-2)
+    assert training["averaged_with"][0]["weights_sha256"] == sha256(other / "model.safetensors")
+    assert training["seconds"] > spent > 0
+
+
+def test_model_of_another_base_is_not_averaged(trained, tmp_path):
+    other = kin(trained, tmp_path / "other", base_model={"id": "another", "sha256": "0"})
+    with pytest.raises(ModelError, match="leave it out of the average"):
+        train_again(trained, tmp_path / "model", other)
 
 
 def test_folder_beside_the_model_is_left_alone(trained):

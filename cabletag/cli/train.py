@@ -24,6 +24,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
+    average_with: Annotated[
+        list[Path] | None,
+        typer.Option(help="A model tuned from the same base, to average the weights with; may be given again."),
+    ] = None,
     work: Annotated[Path, typer.Option(help="Where checkpoints are kept; a broken run goes on from there.")] = Path(
         "runs"
     ),
@@ -45,6 +49,7 @@ def train(
         recipe,
         real_text,
         work,
+        average_with or [],
         say=lambda line: typer.echo(line, err=True),
     )
 
