@@ -126,7 +126,7 @@ def train(
     `corpus` is a folder with train.jsonl and dev.jsonl and, if `real_text` is given, real.jsonl. A run that was broken
     off goes on from its last epoch when it is started again with the same data and recipe. A model that is there is replaced when
     the new one is whole. `average_with` names models tuned from the same base with the same passages held out, whose weights are averaged
-    with the new ones before calibration: two runs of one encoder, averaged, read better than either (model soups, Wortsman et al. 2022).
+    with the new ones before calibration: the mean of two runs often does better than either (model soups, Wortsman et al. 2022).
     Raises CorpusError, ModelError, and OutputError for a folder that holds anything but a model.
     """
     started = time.monotonic()
