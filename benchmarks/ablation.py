@@ -15,36 +15,105 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import reports
+import torch
 from sklearn.metrics import average_precision_score
+from torch.nn import functional
 
 from cabletag import Codebook
 from cabletag.assets import codebook_file
 from cabletag.corpus import SPLITS, CodedPassage, digest, gold_matrix, read_rows
 from cabletag.encoders.cpu import CpuEncoder
+from cabletag.encoders.torch import contributions
 from cabletag.ngrams import FILE as NGRAMS
-from cabletag.train import Recipe, train, training_data
+from cabletag.train import train
+from cabletag.training.data import training_data
+from cabletag.training.recipe import Recipe
+from cabletag.training.tuning import parameter_groups
 
 LEAST_POSITIVES = 5
 Row = dict[str, Any]
 
-# Name: what is changed in the recipe, and which training rows stay.
-VARIANTS: dict[str, tuple[dict[str, Any], Callable[[Row], bool]]] = {
-    "as shipped": ({}, lambda row: True),
-    "without token dropout": ({"token_dropout": 0.0}, lambda row: True),
-    "without joined passages": ({"joined": 0.0}, lambda row: True),
-    "unsure passages at full weight": ({"unsure_weight": 1.0}, lambda row: True),
-    "twice the learning rate": ({"learning_rate": 1.6e-4}, lambda row: True),
-    "half the learning rate": ({"learning_rate": 4e-5}, lambda row: True),
-    "without single sentences of real passages": ({}, lambda row: "span" not in row),
-    "without real passages": ({}, lambda row: "sha256" not in row),
-    "without authored passages": ({}, lambda row: "sha256" in row),
+
+# ---- what is changed
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A changed recipe, the rows that stay, and functions of the package that are replaced, by dotted name."""
+
+    recipe: dict[str, Any] = field(default_factory=dict)
+    keeps: Callable[[Row], bool] = lambda row: True
+    replaced: dict[str, Callable[..., Any]] = field(default_factory=dict)
+
+
+def weighted(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy in which a positive counts twice."""
+    twice = torch.full((logits.shape[1],), 2.0)
+    return functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=twice, reduction="none")
+
+
+def asymmetric(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Asymmetric loss (Ridnik et al. 2021) with its authors' values: easy negatives count little, the easiest nothing."""
+    wrong = (torch.sigmoid(logits) - 0.05).clamp(min=0)
+    return -labels * functional.logsigmoid(logits) - (1 - labels) * wrong**4 * torch.log1p(-wrong)
+
+
+def smoothed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy towards .02 and .95 in place of 0 and 1."""
+    return functional.binary_cross_entropy_with_logits(logits, 0.02 + 0.93 * labels, reduction="none")
+
+
+def decayed(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
+    """Parameter groups with a learning rate that is .85 of that of the layer above."""
+    layers = model.base_model.encoder.layer
+    rates = {id(p): 0.85 ** (len(layers) - place) for place, layer in enumerate(layers, 1) for p in layer.parameters()}
+    return [
+        {**group, "params": [p], "lr": group["lr"] * (1 if head else rates.get(id(p), 0.85 ** len(layers)))}
+        for group, head in zip(parameter_groups(model, recipe), (False, False, True), strict=True)
+        for p in group["params"]
+    ]
+
+
+def mean_pooled(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Contributions in which all labels pay equal attention to all tokens."""
+    values, attention = tokens.chunk(2, dim=-1)
+    return contributions(torch.cat([values, torch.zeros_like(attention)], dim=-1), mask)
+
+
+LOSS, POOLING = (
+    "cabletag.training.tuning.losses",
+    [f"cabletag.{name}.contributions" for name in ("training.tuning", "export", "encoders.torch")],
+)
+VARIANTS = {
+    "as shipped": Variant(),
+    "one cycle of the learning rate": Variant({"cycles": 1}),
+    "twice the learning rate": Variant({"learning_rate": 1.6e-4}),
+    "half the learning rate": Variant({"learning_rate": 4e-5}),
+    "learning rate decaying by layer": Variant(replaced={"cabletag.training.tuning.parameter_groups": decayed}),
+    "weighted loss": Variant(replaced={LOSS: weighted}),
+    "asymmetric loss": Variant(replaced={LOSS: asymmetric}),
+    "smoothed labels": Variant(replaced={LOSS: smoothed}),
+    "mean pooling": Variant(replaced=dict.fromkeys(POOLING, mean_pooled)),
+    "96 tokens": Variant({"max_tokens": 96, "stride": 24}),
+    "without token dropout": Variant({"token_dropout": 0.0}),
+    "without joined passages": Variant({"joined": 0.0}),
+    "unsure passages at full weight": Variant({"unsure_weight": 1.0}),
+    "n-grams of three": Variant({"ngram_order": 3}),
+    "without single sentences of real passages": Variant(keeps=lambda row: "span" not in row),
+    "without real passages": Variant(keeps=lambda row: "sha256" not in row),
+    "without authored passages": Variant(keeps=lambda row: "sha256" in row),
 }
+
+
+# ---- data and measure
 
 
 def sampled(source: Path, target: Path, share: int, keeps: Callable[[Row], bool]) -> None:
@@ -98,13 +167,13 @@ def main() -> None:
     for name in arguments.only or VARIANTS:
         if name in report["variants"]:
             continue
-        changes, keeps = VARIANTS[name]
-        with tempfile.TemporaryDirectory() as scratch:
-            sampled(corpus, Path(scratch), arguments.share, keeps)
-            recipe, model = replace(base, **changes), Path(scratch) / "model"
-            manifest = train(
-                model, codebook_file(), Path(scratch), recipe, arguments.real_text, Path(scratch) / "runs", print
-            )
+        variant = VARIANTS[name]
+        with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+            for dotted, other in variant.replaced.items():
+                stack.enter_context(patch(dotted, other))
+            sampled(corpus, Path(scratch), arguments.share, variant.keeps)
+            recipe, model = replace(base, **variant.recipe), Path(scratch) / "model"
+            manifest = train(model, codebook_file(), Path(scratch), recipe, arguments.real_text, Path(scratch) / "runs")
             size = (recipe.max_tokens, recipe.stride, len(codebook.ids))
             whole, _ = CpuEncoder(model, *size, precision="f32").encode(texts)
             (model / NGRAMS).unlink()

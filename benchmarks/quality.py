@@ -29,7 +29,8 @@ from cabletag.evaluation.measures import Answers, calibration, measure
 from cabletag.export import compare
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate
-from cabletag.train import Recipe, base_folder, training_data
+from cabletag.training.data import training_data
+from cabletag.training.recipe import Recipe, base_folder
 
 HERE = Path(__file__).parent
 

@@ -106,7 +106,7 @@ def setfit(threads: int, _batch: int) -> Callable[[list[str]], Any]:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from cabletag.train import DEFAULT_BASE, base_folder
+    from cabletag.training.recipe import DEFAULT_BASE, base_folder
 
     torch.set_num_threads(threads)
     encoder = SentenceTransformer(base_folder(DEFAULT_BASE), device="cpu")

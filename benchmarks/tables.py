@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def labels_part() -> str:
-    rows = ["| label | group | it says that the passage … |", "| --- | --- | --- |"]
+    rows = ["| label | group | carried where the passage holds |", "| --- | --- | --- |"]
     for label in Codebook.load().labels:
         rows.append(f"| `{label.id}` | {label.group.replace('_', ' ')} | {label.definition} |")
     return "\n".join(rows)
@@ -85,10 +85,10 @@ def outside_part() -> str:
     agree, differ = kinds["all that should agree"], kinds["all that should differ"]
     training = Manifest.load(model_folder()).training["passages"]
     return (
-        f"The model learned from {training['train'] + training['held_out']:,} passages, {training['real']:,} of them real ones (none of them in *real dev*, though often from the same collections) and the rest our own writing. "
+        f"The model was trained on {training['train']:,} passages and calibrated on {training['held_out']:,}; {training['real']:,} of both are real ones or single sentences of them (none of them in *real dev*, though often from the same collections), the rest our own writing. "
         f'Outside check: on {crowd["sentences"]:,} manifesto sentences of which a crowd put {crowd["immigration"]} down as immigration, "any migration label" has precision '
         f"{crowd['precision']:.2f}, recall {crowd['recall']:.2f} and F1 {crowd['f1']:.2f}; where almost nothing is about migration, much of what is tagged is wrong. Neutrality: of {agree['pairs']} pairs of passages "
-        f"that differ only in group, faith, nation, party or speaker, {agree['same_labels']:.0%} get the same labels; of {differ['pairs']} that should get different ones, {1 - differ['same_labels']:.0%} do."
+        f"that differ only in group, faith, nation, sex, age, party or speaker, {agree['same_labels']:.0%} get the same labels; of {differ['pairs']} that should get different ones, {1 - differ['same_labels']:.0%} do."
     )
 
 
@@ -162,7 +162,7 @@ def labels_quality_part() -> str:
             lines.append(f"| {label} | {entry['support']} | {measured} |")
         lines += [
             "",
-            "| group | pairs of passage and label | calibration error | said 0 to .1 and so on: share that carry it |",
+            "| group | pairs of passage and label | calibration error | of those given a probability from 0, .1, … up: the share that carry the label |",
             "| --- | ---: | ---: | --- |",
         ]
         for group, entry in found["calibration"].items():
@@ -226,7 +226,7 @@ def evidence_part() -> str:
             *lines,
             "",
             f"{faithful['pairs']:,} labels given on the authored test split; the spans hold {faithful['share_of_words']:.0%} of the words, the random ones as many. Deleted, evidence should cost "
-            f"much; kept alone, little. Against words underlined by hand in {plausible['passages']} passages ({plausible['pairs']} labels): F1 over characters {f1['model']:.2f}, a random run of as "
+            f"much; kept alone, little. Against words underlined by a language-model coder in {plausible['passages']} passages ({plausible['pairs']} labels): F1 over characters {f1['model']:.2f}, a random run of as "
             f"many words {f1['random run']:.2f}, a second coder {f1['second coder']:.2f}; in {plausible['model_touches']:.0%} the spans touch what is underlined. {report['date']}, by `benchmarks/evidence.py`.",
         ]
     )
@@ -236,7 +236,7 @@ def robustness_part() -> str:
     report = reports.read("robustness")
     fuzz = report["fuzz"]
     killed = "; ".join(
-        f"{name}: {found['kills']} kills in {found['runs']} runs, {found['identical']} of the outputs byte for byte those of an undisturbed run"
+        f"{name}: {found['kills']} kills ({found['with_finished_parts']} of them with finished parts to go on from) in {found['runs']} runs, {found['identical']} of the outputs byte for byte those of an undisturbed run"
         for name, found in report["kills"].items()
     )
     return (
@@ -247,10 +247,10 @@ def robustness_part() -> str:
 
 def prevalence_part() -> str:
     summary = reports.read("prevalence")["summary"]
-    alike = summary["independent errors"]
+    alike, together = summary["independent errors"], summary["errors alike within documents"]
     return (
         f"In a simulation with known truth (`benchmarks/prevalence.py`, {alike['naive']['scenarios']} settings, nominal 95%) the corrected intervals hold the true share in "
-        f"{alike['rogan_gladen']['mean_coverage']:.0%} (evaluation) and {alike['post_stratified']['mean_coverage']:.0%} (sample) of the rounds, naive counting in {alike['naive']['mean_coverage']:.0%}. "
+        f"{alike['rogan_gladen']['mean_coverage']:.0%} (evaluation) and {alike['post_stratified']['mean_coverage']:.0%} (sample) of the rounds, counting what is tagged in {alike['naive']['mean_coverage']:.0%}; where errors go together within documents ({together['naive']['scenarios']} settings), {together['rogan_gladen']['mean_coverage']:.0%} and {together['post_stratified']['mean_coverage']:.0%}. "
         f"Where the model errs more in the corpus than in the coded set, an evaluation's correction holds it in {summary['more errors in the corpus than in the coded set']['rogan_gladen']['mean_coverage']:.0%} and a sample's in "
         f"{summary['more errors in the corpus than in the coded set']['post_stratified']['mean_coverage']:.0%}: a sample of the corpus itself is the safer ground."
     )
@@ -300,8 +300,8 @@ def ablation_part() -> str:
         )
     lines += [
         "",
-        f"One seed, one training passage in {setting['share']}, {setting['epochs']} epochs, so the levels are below the shipped model's; by `benchmarks/ablation.py`, "
-        f"training data `{setting['train_sha256'][:12]}`.",
+        f"One seed, one training passage in {setting['share']} of the data `{setting['train_sha256'][:12]}`, {setting['epochs']} epochs, so the levels are below the shipped model's, and "
+        "differences of .005 may be chance; by `benchmarks/ablation.py`.",
     ]
     return "\n".join(lines)
 

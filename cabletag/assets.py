@@ -15,8 +15,12 @@ def model_folder(name_or_path: str | Path | None = None) -> Path:
     """The folder of a shipped model by name, or the path as given; the embedded model for None."""
     if name_or_path is None:
         return MODELS / DEFAULT_MODEL
-    shipped = MODELS / str(name_or_path)
-    return shipped if shipped.is_dir() else Path(name_or_path)
+    return MODELS / name_or_path if is_shipped(name_or_path) else Path(name_or_path)
+
+
+def is_shipped(model: str | Path) -> bool:
+    """Whether this is the name of a shipped model."""
+    return (MODELS / model) in MODELS.iterdir()
 
 
 def codebook_file(name: str = DEFAULT_CODEBOOK) -> Path:

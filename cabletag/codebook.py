@@ -11,7 +11,7 @@ from typing import TypeVar
 import yaml
 
 from cabletag.assets import codebook_file
-from cabletag.errors import CodebookError, OptionError, did_you_mean
+from cabletag.errors import CabletagError, CodebookError, OptionError, did_you_mean
 
 GROUPS = ("talking_point", "directive", "response", "voice")
 SCOPES = ("migration", "any")
@@ -205,3 +205,18 @@ def _label(at: _At, facts: tuple[str, ...]) -> Label:
         near_miss=field["near_miss"].text("near_miss"),
         facts=used,
     )
+
+
+def codebook_of(
+    owner: str | Path, wanted: tuple[str, str], file: str | Path | None, error: type[CabletagError]
+) -> Codebook:
+    """The codebook of this id and version, shipped or from a file. Raises `error`, with the `owner` that wants it, where it is neither."""
+    if file is None and not codebook_file(wanted[0]).is_file():
+        raise error(f"{owner}: expected a shipped codebook, found '{wanted[0]}'; name its file with --codebook FILE")
+    book = Codebook.load(file or codebook_file(wanted[0]))
+    if (book.id, book.version) != wanted:
+        raise error(
+            f"{owner}: expected codebook {' '.join(wanted)}, found {book.id} {book.version}; name the right file with --codebook FILE, "
+            "or use the cabletag that it came with"
+        )
+    return book

@@ -73,7 +73,7 @@ def checked_labels(row: dict[str, Any], codebook: Codebook, place: str) -> tuple
     for label in labels:
         if label not in codebook.ids:
             raise CorpusError(f"{place}: unknown label '{label}'{did_you_mean(str(label), codebook.ids)}")
-    if labels == [codebook.voice_id]:
+    if set(labels) == {codebook.voice_id}:
         raise CorpusError(f"{place}: expected '{codebook.voice_id}' only beside another label; add one or drop it")
     return tuple(label for label in codebook.ids if label in labels)
 
@@ -97,25 +97,30 @@ def read_corpus(path: Path, codebook: Codebook) -> list[CodedPassage]:
     return list(found.values())
 
 
-def read_pointers(pointers: Path, texts: Path, codebook: Codebook) -> list[CodedPassage]:
-    """Real passages: coded pointers joined by id with a local file of texts, each checked against its SHA-256.
+def read_pointers(pointers: Path, texts: Path, codebook: Codebook) -> tuple[list[CodedPassage], int]:
+    """Real passages: coded pointers joined by id with a local file of texts, each checked against its SHA-256; and how many have no text there.
 
-    A pointer `ID#…` with a `span` [start, end] stands for that part of the text of ID. Raises CorpusError for a text that is
-    missing or is not the one that was coded.
+    A pointer `ID#…` with a `span` [start, end] stands for that part of the text of ID. Raises CorpusError if no pointer has a text, or
+    for a text that is not the one that was coded.
     """
     known = {_field(row, "id", str, place): _field(row, "text", str, place) for place, row in read_rows(texts)}
-    found = []
+    found, missing = [], 0
     for place, row in read_rows(pointers):
         key = _field(row, "id", str, place)
         whole = known.get(key.partition("#")[0])
         if whole is None:
-            raise CorpusError(f"{texts}: expected the text of '{key}' ({place}), found none; rebuild the file")
+            missing += 1
+            continue
         text = whole[slice(*row["span"])] if "span" in row else whole
         if hashlib.sha256(text.encode()).hexdigest() != row.get("sha256"):
             raise CorpusError(f"{texts}: the text of '{key}' is not the one that was coded ({place}); rebuild the file")
         labels, genre = checked_labels(row, codebook, place), str(row.get("genre", "unknown"))
         found.append(CodedPassage(key, text, labels, genre, _document(row, place), bool(row.get("sure", True))))
-    return found
+    if not found:
+        raise CorpusError(
+            f"{texts}: expected texts by the ids of {pointers}, found none of the {missing:,}; rebuild the file"
+        )
+    return found, missing
 
 
 def _document(row: dict[str, Any], place: str) -> str:

@@ -25,6 +25,7 @@ from cabletag.manifest import Manifest, sha256
 from cabletag.tagger import Tagger
 
 WEIGHTS = "model.safetensors"
+MOST_OFF = 1e-3  # logits
 LEAST_SAME, MOST_CHANGE = 0.99, 0.003
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
 
@@ -102,31 +103,20 @@ def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
         del node.metadata_props[:]
 
 
-class Agreement(NamedTuple):
-    """How far a graph agrees with its checkpoint (logits, largest difference), and a precision with single precision.
-
-    `same` is the share of passages with the same labels and voice, `macro_f1` by how much macro-F1 moves.
-    """
-
-    logits: float
-    precision: str
-    same: float
-    macro_f1: float
-
-
-def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> Agreement:
+def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> tuple[float, Comparison]:
     """Export the checkpoint of a model folder anew, check it, and put the graph's digest into the manifest.
 
-    Raises ModelError, and leaves the folder as it was, where the graph does not agree with its checkpoint.
+    Gives the largest difference in logits between graph and checkpoint, and what this machine's own precision changes. Raises ModelError, and leaves the folder as it was, where the graph does not agree with its checkpoint.
     """
     manifest = Manifest.load(folder, unchecked=GRAPH)
+    manifest.require(folder, codebook.id, codebook.version)
     before = {name: (folder / name).read_bytes() for name in (GRAPH, MANIFEST) if (folder / name).is_file()}
     try:
         export_onnx(folder)
         replace(manifest, files={**manifest.files, GRAPH: sha256(folder / GRAPH)}).save(folder)
         texts = [passage.text for passage in passages[:64]]
         off = check_export(folder, manifest.max_tokens, manifest.stride, len(manifest.labels), texts)
-        return Agreement(off, *check_labels(folder, codebook, passages))
+        return off, check_labels(folder, codebook, passages)
     except BaseException:
         (folder / GRAPH).unlink(missing_ok=True)
         for name, content in before.items():
@@ -134,16 +124,14 @@ def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) ->
         raise
 
 
-def check_export(
-    folder: Path, max_tokens: int, stride: int, outputs: int, texts: list[str], tolerance: float = 1e-3
-) -> float:
-    """The largest difference in logits between the graph and the checkpoint on these texts. Raises ModelError above `tolerance`."""
+def check_export(folder: Path, max_tokens: int, stride: int, outputs: int, texts: list[str]) -> float:
+    """The largest difference in logits between the graph and the checkpoint on these texts. Raises ModelError above MOST_OFF."""
     graph, _ = CpuEncoder(folder, max_tokens, stride, outputs, precision="f32").encode(texts)
     reference, _ = TorchEncoder(folder, max_tokens, stride, outputs).encode(texts)
     worst = float(np.abs(graph - reference).max())
-    if worst > tolerance:
+    if worst > MOST_OFF:
         raise ModelError(
-            f"{folder / GRAPH}: expected the checkpoint's logits within {tolerance}, found {worst:.4f} off; export anew"
+            f"{folder / GRAPH}: expected the checkpoint's logits within {MOST_OFF}, found {worst:.4f} off; export anew"
         )
     return worst
 
@@ -159,6 +147,11 @@ class Comparison(NamedTuple):
     same: float
     macro_f1: tuple[float, float] | None
     largest_change: float
+
+    @property
+    def macro_change(self) -> float:
+        """By how much macro-F1 moves."""
+        return abs(self.macro_f1[0] - self.macro_f1[1]) if self.macro_f1 else 0.0
 
 
 def compare(single: Tagger, own: Tagger, codebook: Codebook, passages: Sequence[CodedPassage]) -> Comparison:
@@ -178,17 +171,16 @@ def compare(single: Tagger, own: Tagger, codebook: Codebook, passages: Sequence[
     )
 
 
-def check_labels(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> tuple[str, float, float]:
-    """Compare this machine's default precision with single precision: its name, the share of the same labels and voice, the change of macro-F1.
+def check_labels(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) -> Comparison:
+    """Compare this machine's default precision with single precision.
 
     Raises ModelError if the share is under LEAST_SAME or macro-F1 moves by more than MOST_CHANGE.
     """
     taggers = Tagger.from_pretrained(folder, precision="f32"), Tagger.from_pretrained(folder)
-    precision, same, macro, _ = compare(*taggers, codebook, passages)
-    change = abs(macro[0] - macro[1]) if macro else 0.0
-    if same < LEAST_SAME or change > MOST_CHANGE:
+    found = compare(*taggers, codebook, passages)
+    if found.same < LEAST_SAME or found.macro_change > MOST_CHANGE:
         raise ModelError(
-            f"{folder / GRAPH}: expected {precision} to keep the labels of {LEAST_SAME:.0%} of the passages and macro-F1 within {MOST_CHANGE}, "
-            f"found {same:.1%} and {change:.4f}; run the model in precision f32"
+            f"{folder / GRAPH}: expected {found.precision} to keep the labels of {LEAST_SAME:.0%} of the passages and macro-F1 within {MOST_CHANGE}, "
+            f"found {found.same:.1%} and {found.macro_change:.4f}; run the model in precision f32"
         )
-    return precision, same, change
+    return found

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from cabletag.corpus import read_rows
 from cabletag.errors import ModelError
 from cabletag.tagger import Tagger
+from cabletag.writing import json_line
 
 FILE = "golden.jsonl"
 TOLERANCE = {"f32": 2e-3, "bf16": 5e-2}  # in probability; bfloat16 keeps eight bits of a number
 
 
+def write_golden(folder: Path, labels: Sequence[str], texts: Sequence[str], scores: np.ndarray) -> None:
+    """Write golden.jsonl into a model folder; `scores` are probabilities of shape (texts, labels)."""
+    rows = zip(texts, scores.round(5).tolist(), strict=True)
+    lines = [json_line({"text": text, "scores": dict(zip(labels, row, strict=True))}) for text, row in rows]
+    (folder / FILE).write_text("".join(lines), encoding="utf-8")
+
+
 def check_golden(tagger: Tagger, folder: Path) -> tuple[int, float]:
     """How many golden examples there are, and the largest difference in probability. Raises ModelError above the TOLERANCE of its precision."""
-    rows = [json.loads(line) for line in (folder / FILE).read_text(encoding="utf-8").splitlines()]
+    rows = [row for _, row in read_rows(folder / FILE)]
     expected = np.array([[row["scores"][label] for label in tagger.labels] for row in rows])
     worst = float(np.abs(tagger.predict_proba([row["text"] for row in rows]) - expected).max())
     allowed = TOLERANCE[tagger.precision]

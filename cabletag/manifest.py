@@ -47,6 +47,10 @@ class Manifest:
             raise ModelError(f"{folder}: expected a model folder, found none; see `cabletag models`")
         try:
             raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            if raw["format"] != FORMAT:
+                raise ModelError(
+                    f"{folder / FILE}: expected format {FORMAT}, found {raw['format']}; update cabletag or the model"
+                )
             labels = tuple(LabelPolicy(**label) for label in raw.pop("labels"))
             manifest = cls(labels=labels, **raw)
         except OSError as error:
@@ -57,10 +61,6 @@ class Manifest:
             raise ModelError(
                 f"{folder / FILE}: expected a manifest of format {FORMAT}, found: {error}; train the model anew"
             ) from error
-        if manifest.format != FORMAT:
-            raise ModelError(
-                f"{folder / FILE}: expected format {FORMAT}, found {manifest.format}; update cabletag or the model"
-            )
         manifest._verify(folder, unchecked)
         return manifest
 
@@ -99,6 +99,17 @@ class Manifest:
     def ids(self) -> tuple[str, ...]:
         """Label ids in the order of the model's outputs."""
         return tuple(label.id for label in self.labels)
+
+
+def load_all(models: Path) -> tuple[list[Manifest], dict[str, str]]:
+    """The manifests of the model folders in a folder, and by name what is wrong with the others."""
+    manifests, problems = [], {}
+    for folder in sorted(path for path in models.iterdir() if path.is_dir()):
+        try:
+            manifests.append(Manifest.load(folder))
+        except ModelError as error:
+            problems[folder.name] = str(error)
+    return manifests, problems
 
 
 def sha256(path: Path) -> str:

@@ -14,7 +14,12 @@ from cabletag.errors import DocumentError
 LONGEST_LINE = 1_000_000
 _MARKDOWN = {".md", ".markdown"}
 _WIDE = re.compile("utf[-_]?(16|32)", re.IGNORECASE)  # of these every other byte may be a NUL
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_WIDE_MARKS = (  # those of UTF-32 first, for one of them begins like one of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def _read(name: str) -> bytes:
 
 def decode(raw: bytes, name: str, encoding: str = "utf-8") -> str:
     """Bytes to text. Raises DocumentError for what is empty, binary, in another encoding, or one endless line."""
-    encoding = next((known for mark, known in _BOMS if raw.startswith(mark)), encoding)
+    encoding = "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else wide_encoding(raw) or encoding
     if not raw.strip():
         raise DocumentError(f"{name}: expected text, found an empty file")
     if not _WIDE.match(encoding) and _is_binary(raw[:8192]):
@@ -86,6 +91,11 @@ def decode(raw: bytes, name: str, encoding: str = "utf-8") -> str:
                 "break it into paragraphs first, e.g. with `fold -s -w 2000`"
             )
     return text
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """The encoding that a byte-order mark of UTF-16 or UTF-32 tells, from the first four bytes of a file."""
+    return next((encoding for mark, encoding in _WIDE_MARKS if head.startswith(mark)), None)
 
 
 def _is_utf8(raw: bytes) -> bool:

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cabletag.assets import codebook_file
-from cabletag.codebook import Codebook
+from cabletag.codebook import Codebook, codebook_of
 from cabletag.errors import DocumentError, OptionError, did_you_mean, no_column
 from cabletag.formats import FIXED, OPTIONAL, SUFFIXES, column_names, column_type, read_batches
 from cabletag.reading import read_json
@@ -48,7 +47,8 @@ class Results:
         run = read_json(
             Path(f"{path}.run.json"), "the record of the run beside its output", RECORD, "copy both, or run it anew"
         )
-        results = cls(path, _codebook(path, run, codebook), run, tuple(column_names(path)))
+        wanted = str(run["codebook"].get("id")), str(run["codebook"].get("version"))
+        results = cls(path, codebook_of(path, wanted, codebook, DocumentError), run, tuple(column_names(path)))
         for column in (*FIXED, *results.scores) if results.columns else ():
             if column not in (*results.columns, *OPTIONAL):
                 raise DocumentError(f"{path}: {no_column(column, results.columns)}")
@@ -118,16 +118,3 @@ class Results:
     def attributed(self, batch: pa.RecordBatch) -> np.ndarray:
         """Whether each row of a batch presents its labels as someone else's, bool of shape (rows,)."""
         return np.asarray(pc.equal(batch["voice"], "attributed").fill_null(False).to_numpy(zero_copy_only=False))
-
-
-def _codebook(path: Path, run: Mapping[str, Any], file: str | Path | None) -> Codebook:
-    key, version = (str(run["codebook"].get(name)) for name in ("id", "version"))
-    if file is None and not codebook_file(key).is_file():
-        raise DocumentError(f"{path}: expected a shipped codebook, found '{key}'; name its file with --codebook FILE")
-    codebook = Codebook.load(file or codebook_file(key))
-    if (codebook.id, codebook.version) != (key, version):
-        raise DocumentError(
-            f"{path}: expected an output of codebook {codebook.id} {codebook.version}, found {key} {version}; "
-            "run `cabletag batch` anew, or use the cabletag or --codebook that belongs to it"
-        )
-    return codebook

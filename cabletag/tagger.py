@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from cabletag.assets import codebook_file, model_folder
-from cabletag.codebook import Codebook
+from cabletag.codebook import Codebook, codebook_of
 from cabletag.encoders import Encoder
 from cabletag.errors import OptionError, did_you_mean
+from cabletag.extras import need
 from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction, calibrate, decide
 from cabletag.text import Document, Passage, split
@@ -72,7 +73,7 @@ class Tagger:
 
         `device` "cpu" runs on OpenVINO with `threads` threads (None: all cores) in `precision`: "auto" is bfloat16 where
         the processor has it and single precision elsewhere, "f32" gives the same scores everywhere. Any other device is
-        torch's and needs the extra `train`. Raises ModelError for a folder that is missing, damaged or of another
+        torch's, of which "cuda" computes in bfloat16 unless "f32" is asked for, and needs the extra `train`. Raises ModelError for a folder that is missing, damaged or of another
         codebook.
         """
         folder = model_folder(model)
@@ -86,22 +87,18 @@ class Tagger:
             from cabletag.encoders.cpu import CpuEncoder
 
             return cls(CpuEncoder(folder, *size, threads=threads, precision=precision), manifest)
+        need("train", "torch", "transformers")
         from cabletag.encoders.torch import TorchEncoder
 
-        return cls(TorchEncoder(folder, *size, device=device), manifest)
+        return cls(TorchEncoder(folder, *size, device=device, precision=precision), manifest)
 
     def codebook(self, path: Path | None = None) -> Codebook:
         """The codebook of the model, shipped or from a file. Raises OptionError where it is neither, or another one."""
-        wanted = (self.manifest.codebook["id"], self.manifest.codebook["version"])
-        file = path or codebook_file(wanted[0])
-        if not file.is_file() and path is None:
+        name = self.manifest.name
+        book = codebook_of(name, (self.manifest.codebook["id"], self.manifest.codebook["version"]), path, OptionError)
+        if odd := set(book.ids) ^ set(self.labels):
             raise OptionError(
-                f"expected the codebook {wanted[0]} of the model, found none shipped; name it with --codebook"
-            )
-        book = Codebook.load(file)
-        if (book.id, book.version) != wanted or set(book.ids) != set(self.labels):
-            raise OptionError(
-                f"expected codebook {wanted[0]} {wanted[1]} of the model, found {book.id} {book.version}; name the right file"
+                f"{name}: expected the labels of the model in the codebook, found a difference in '{min(odd)}'"
             )
         return book
 
@@ -175,6 +172,7 @@ class Tagger:
     def _with_evidence(self, texts: Sequence[str], predictions: list[Prediction]) -> list[Prediction]:
         from cabletag.explain import evidence
 
+        texts = list(texts)  # a pandas Series is indexed by its labels
         tagged = [number for number, prediction in enumerate(predictions) if prediction.labels]
         found = self._encoder.explain([texts[number] for number in tagged])
         column = {label: number for number, label in enumerate(self.labels)}

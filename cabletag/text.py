@@ -106,7 +106,7 @@ _FIELD = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _PARAGRAPH = re.compile(
-    r"^[ \t]*(?P<number>\d{1,3})\.[ \t]*(?:\((?P<marking>(?:U|SBU|C|S|TS|CUI|LOU|FOUO)(?:[/-]+[A-Z]+)*)\))?[ \t]*(?=\S)",
+    r"^[ \t]*(?P<number>\d{1,3})\.(?!\d)[ \t]*(?:\((?P<marking>(?:U|SBU|C|S|TS|CUI|LOU|FOUO)(?:[/-]+[A-Z]+)*)\))?[ \t]*(?=\S)",
     re.MULTILINE,
 )
 

@@ -44,3 +44,14 @@ def json_line(row: dict[str, Any]) -> str:
 def guarded(text: str) -> str:
     """Text as a cell: an apostrophe goes before what a spreadsheet would take for a formula. See GUARDED for the way back."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def cell(value: Any) -> str:
+    """A value as a CSV cell: nothing for None, texts of a list joined by semicolons, other values as JSON; guarded."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = ";".join(value)
+    return guarded(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

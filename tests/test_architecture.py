@@ -19,7 +19,7 @@ LAYERS = [
     {"explain"},
     {"tagger"},
     {"annotation", "batch", "console", "evaluation", "golden"},
-    {"export"},
+    {"export", "training"},
     {"report", "train"},
     {"cli"},
 ]
@@ -44,6 +44,7 @@ INSIDE = {
         {"comparison", "mistakes", "sources", "tables"},
         {"shares"},
     ],
+    "training": [{"recipe"}, {"data", "linear"}, {"tuning"}],
     "report": [{"shown"}, {"overview"}, {"charts", "rendering"}, {"page", "evaluated"}],
 }
 BASES = {"encoders"}  # packages whose modules build on their __init__

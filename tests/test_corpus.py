@@ -30,6 +30,7 @@ def test_rows_become_passages(write, codebook):
     [
         ({**ROW, "labels": ["sovereign"]}, "c.jsonl:1: unknown label 'sovereign'; did you mean 'sovereignty'"),
         ({**ROW, "labels": ["attributed"]}, "only beside another label"),
+        ({**ROW, "labels": ["attributed", "attributed"]}, "only beside another label"),
         ({**ROW, "labels": "sovereignty"}, "expected 'labels' as list"),
         ({**ROW, "text": 3}, "expected 'text' as str, found 3"),
         ("{broken", "c.jsonl:1: expected one JSON object a line"),
@@ -59,13 +60,13 @@ def test_missing_file_is_refused(tmp_path, codebook):
 
 def test_pointer_takes_its_text_by_id(write, codebook):
     pointer = {**POINTER, "sha256": hashlib.sha256(b"Some text.").hexdigest()}
-    found = read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Some text."}), codebook)
+    found, _ = read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Some text."}), codebook)
     assert (found[0].text, found[0].sure) == ("Some text.", False)
 
 
 def test_pointer_to_a_part_takes_its_span(write, codebook):
     pointer = {**POINTER, "id": "a#5-9", "span": [5, 9], "sha256": hashlib.sha256(b"text").hexdigest()}
-    found = read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Some text."}), codebook)
+    found, _ = read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Some text."}), codebook)
     assert found[0].text == "text"
 
 
@@ -75,7 +76,7 @@ def test_file_of_many_documents_is_parted_by_blocks_of_rows(write, codebook):
         for row, unit in enumerate(["row:3", "rows:200-203", "row:251", "par:251"])
     ]
     texts = write("t.jsonl", *({"id": str(row), "text": "x"} for row in range(4)))
-    documents = [passage.document for passage in read_pointers(write("p.jsonl", *pointers), texts, codebook)]
+    documents = [passage.document for passage in read_pointers(write("p.jsonl", *pointers), texts, codebook)[0]]
     assert documents == ["x/y/f.txt:0", "x/y/f.txt:0", "x/y/f.txt:1", "x/y/f.txt"]
 
 
@@ -85,8 +86,14 @@ def test_pointer_to_another_text_is_refused(write, codebook):
         read_pointers(write("p.jsonl", pointer), write("t.jsonl", {"id": "a", "text": "Another text."}), codebook)
 
 
-def test_pointer_without_text_is_refused(write, codebook):
-    with pytest.raises(CorpusError, match="expected the text of 'a'"):
+def test_pointers_without_text_are_counted(write, codebook):
+    pointers = [{**POINTER, "id": key, "sha256": hashlib.sha256(b"x").hexdigest()} for key in "ab"]
+    found, missing = read_pointers(write("p.jsonl", *pointers), write("t.jsonl", {"id": "a", "text": "x"}), codebook)
+    assert ([passage.id for passage in found], missing) == (["a"], 1)
+
+
+def test_pointers_without_any_text_are_refused(write, codebook):
+    with pytest.raises(CorpusError, match=r"expected texts by the ids of .*, found none of the 1"):
         read_pointers(write("p.jsonl", {**POINTER, "sha256": ""}), write("t.jsonl", {"id": "b", "text": "x"}), codebook)
 
 

@@ -59,6 +59,12 @@ def test_slices_hold_every_record_with_its_line_once(corpus, tmp_path):
     ]
 
 
+def test_tagger_without_the_name_of_its_model_is_refused(tmp_path, tagger):
+    (tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]))
+    with pytest.raises(OptionError, match="give model= too"):
+        score_corpus([tmp_path / "in.jsonl"], tmp_path / "out.csv", tagger=tagger, engine=OnRay())
+
+
 @pytest.mark.parametrize("name", ["a.csv", "-"])
 def test_inputs_that_many_cannot_read_are_refused(corpus, name):
     (corpus / "a.csv").write_text("text\nt\n")

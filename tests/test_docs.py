@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import cabletag
+from cabletag import Codebook
+from cabletag.corpus import read_corpus
+from cabletag.formats import FIXED
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,6 +38,20 @@ def test_options_in_the_readme_exist(command):
     assert done.returncode == 0, done.stderr
     for option in re.findall(r"--[a-z-]+", command):
         assert option in done.stdout
+
+
+def test_codebook_of_ones_own_and_its_row_are_taken(tmp_path):
+    page = (ROOT / "docs" / "own-codebook.md").read_text(encoding="utf-8")
+    files = {"book.yaml": "yaml", "train.jsonl": "json"}
+    for name, kind in files.items():
+        (tmp_path / name).write_text(re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL).group(1), encoding="utf-8")
+    book = Codebook.load(tmp_path / "book.yaml")
+    assert read_corpus(tmp_path / "train.jsonl", book)[0].labels == ("jobs",)
+
+
+@pytest.mark.parametrize("column", FIXED)
+def test_every_column_of_a_batch_is_told(column):
+    assert f"`{column}`" in (ROOT / "docs" / "method.md").read_text(encoding="utf-8").split("### Columns")[1]
 
 
 def test_links_of_the_readme_lead_somewhere():

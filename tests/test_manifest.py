@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from cabletag.assets import is_shipped
 from cabletag.errors import ModelError
 from cabletag.manifest import Manifest, sha256
 
@@ -46,6 +47,18 @@ def test_manifest_of_another_shape_is_refused(folder, change):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(ModelError, match=r"manifest\.json: expected"):
         Manifest.load(folder)
+
+
+def test_manifest_of_a_format_to_come_asks_for_another_cabletag(folder):
+    raw = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(raw | {"format": 2, "another": "key"}))
+    with pytest.raises(ModelError, match="expected format 1, found 2; update cabletag or the model"):
+        Manifest.load(folder)
+
+
+@pytest.mark.parametrize(("name", "shipped"), [("cabletag-minilm", True), (".", False), ("..", False), ("none", False)])
+def test_model_is_shipped_by_its_name_alone(name, shipped):
+    assert is_shipped(name) == shipped
 
 
 def test_half_a_manifest_is_refused(folder):

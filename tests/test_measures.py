@@ -92,7 +92,7 @@ def test_label_without_positives_has_no_recall():
 
 def test_documents_are_drawn_whole():
     documents = np.array(["x", "y", "x", "z"])
-    for weights in list(resamples(4, documents, 60, 0))[1:]:
+    for weights in list(resamples(4, documents, 60))[1:]:
         assert (weights[:, 0] == weights[:, 2]).all()
         assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
 
@@ -104,6 +104,13 @@ def test_reliability_counts_every_pair_once():
     inside = SCORES[:, :3] < 0.1
     assert (low, high, pairs) == (0.0, 0.1, inside.sum())
     assert (mean, share) == pytest.approx((SCORES[:, :3][inside].mean(), GOLD[:, :3][inside].mean()), abs=1e-4)
+
+
+@pytest.mark.parametrize(("score", "gold", "error"), [(1.0, [0, 0, 0, 0], 1.0), (0.5, [0, 1, 0, 1], 0.0)])
+def test_calibration_error_is_the_gap_between_probability_and_share(score, gold, error):
+    coded, scores = np.array([gold]).T == 1, np.full((4, 1), score)
+    found = calibration(Answers(("a",), {}, None, coded, scores >= 0.5, scores))
+    assert found["all"]["expected_calibration_error"] == error
 
 
 def test_events_are_labels_and_any_of_each_group(codebook):

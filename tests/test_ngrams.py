@@ -48,7 +48,8 @@ def test_weights_agree_with_scikit_learn():
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    from cabletag.train import Recipe, _ngrams
+    from cabletag.training.linear import fit_ngrams
+    from cabletag.training.recipe import Recipe
 
     random = np.random.default_rng(0)
     rows = [random.integers(1, 12, 9).tolist() for _ in range(60)]
@@ -58,4 +59,4 @@ def test_weights_agree_with_scikit_learn():
     vectorizer = TfidfVectorizer(token_pattern=r"\S+", ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     model = LogisticRegression(C=Recipe().ngram_c, solver="liblinear").fit(vectorizer.fit_transform(texts), gold[:, 0])
     expected = model.decision_function(vectorizer.transform(texts))
-    assert _ngrams(data, Recipe()).logits(rows)[:, 0] == pytest.approx(expected, abs=1e-3)
+    assert fit_ngrams(data, Recipe()).logits(rows)[:, 0] == pytest.approx(expected, abs=1e-3)

@@ -21,7 +21,7 @@ def test_bad_bytes_are_refused(raw, message):
         decode(raw, "f")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_byte_order_marks_decide_the_encoding(encoding):
     assert decode("Zürich".encode(encoding), "f") == "Zürich"
 

@@ -54,7 +54,7 @@ def test_missing_column_is_named(write_output, name):
 
 
 def test_other_codebook_version_is_refused(write_output):
-    with pytest.raises(DocumentError, match=r"expected an output of codebook cable-2025-11-21 1\.0\.0, found .* 0\.9"):
+    with pytest.raises(DocumentError, match=r"expected codebook cable-2025-11-21 0\.9, found .* 1\.0\.0"):
         Results.open(write_output(ROWS, version="0.9"))
 
 

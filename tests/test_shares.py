@@ -95,6 +95,16 @@ def test_without_coding_shares_are_named_uncorrected(run, output):
     assert found["all"]["labels"]["sovereignty"]["documents"]["tagged"] == 44
 
 
+def test_whole_is_the_same_whatever_it_is_grouped_by(run, write_output):
+    parties = ["A", "B", "A", "B"]
+    debate = [{"passage": number, "labels": ["sovereignty"], "party": party} for number, party in enumerate(parties, 1)]
+    path = write_output(debate)
+    grouped = shares(run, path, "--by", "party")
+    assert grouped["all"] == shares(run, path)["all"]
+    assert grouped["all"]["documents"] == 1
+    assert [grouped["by"]["values"][party]["documents"] for party in "AB"] == [1, 1]
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
 def test_every_format_gives_the_same(run, output, data, write_output, suffix):
     other = write_output(data[0], f"out{suffix}")

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from cabletag.errors import OptionError
@@ -63,3 +64,9 @@ def test_tag_document_pairs_passages_with_predictions(tagger):
 def test_probabilities_are_probabilities(tagger):
     found = tagger.predict_proba(["sovereignty", ""])
     assert np.all((found >= 0) & (found <= 1))
+
+
+def test_evidence_of_a_series_is_that_of_its_own_text(tagger):
+    texts = pd.Series({1: "here is sovereignty", 0: "nothing"})
+    found = tagger.tag(texts, evidence=True)
+    assert [(span.label, span.start) for span in found[0].evidence] == [("sovereignty", 8)]

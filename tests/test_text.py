@@ -55,6 +55,11 @@ def test_cable_headings_and_signature_are_no_passages():
     assert kinds["SMITH"] == "closing"
 
 
+def test_decimal_at_the_start_of_a_line_is_no_paragraph():
+    cable = "SUBJECT: X\nFROM: Y\n\n1. (U) Some\n2.5 million people moved.\n\n2. (U) The second paragraph."
+    assert [passage.paragraph for passage in split(cable).passages] == ["1", "2"]
+
+
 def test_passage_starts_after_number_and_mark():
     assert split(CABLE).passages[0].text.startswith("Summary. The minister")
 

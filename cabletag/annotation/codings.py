@@ -13,7 +13,8 @@ from typing import Any
 from cabletag.annotation.agreement import CodedItem
 from cabletag.annotation.tasks import TOOLS, Item, digest
 from cabletag.codebook import Codebook
-from cabletag.errors import CorpusError, DocumentError, OptionError, did_you_mean
+from cabletag.corpus import checked_labels
+from cabletag.errors import CorpusError, DocumentError, OptionError
 
 
 @dataclass
@@ -41,8 +42,8 @@ def read_back(paths: Sequence[Path], codebook: Codebook, tool: str | None = None
                 found = _coded(place, name.stem, row, len(paths) > 1)
                 returned.uncoded += not found
                 for item in found:
-                    if problem := _problem(item, codebook):
-                        returned.problems.append(f"{place}: {problem}; left out")
+                    if problem := _problem(item, codebook, place):
+                        returned.problems.append(f"{problem}; left out")
                     elif codings.setdefault(item.id, {}).setdefault(item.coder, item) is not item:
                         raise CorpusError(
                             f"{place}: expected one coding of '{item.id}' by '{item.coder}', found two; give each coder's file its own name"
@@ -145,12 +146,11 @@ def _item(data: dict[str, Any], labels: list[Any], coder: str) -> Item:
     )
 
 
-def _problem(item: Item, codebook: Codebook) -> str | None:
-    unknown = [label for label in item.labels if label not in codebook.ids]
+def _problem(item: Item, codebook: Codebook, place: str) -> str | None:
     if item.changed:
-        return f"the text of '{item.id}' is not the one that was exported"
-    if unknown:
-        return f"unknown label '{unknown[0]}'{did_you_mean(unknown[0], codebook.ids)}"
-    if set(item.labels) == {codebook.voice_id}:
-        return f"'{codebook.voice_id}' stands alone, the voice needs another label beside it"
+        return f"{place}: the text of '{item.id}' is not the one that was exported"
+    try:
+        checked_labels({"labels": list(item.labels)}, codebook, place)
+    except CorpusError as error:
+        return str(error)
     return None

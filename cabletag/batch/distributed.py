@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cabletag.assets import MODELS
+from cabletag.assets import is_shipped, model_folder
 from cabletag.batch.engines import Job
 from cabletag.batch.inputs import STANDARD_INPUT, Input, readable
-from cabletag.batch.lines import WIDE_MARKS
 from cabletag.batch.outputs import Layout
 from cabletag.batch.parts import BatchOptions, Scored, cut_into_parts, records_of, score_part
 from cabletag.errors import CabletagError, DocumentError, ModelError, OptionError, OutputError
 from cabletag.manifest import Manifest
+from cabletag.records import wide_encoding
 from cabletag.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class OnRay:
         """See cabletag.batch.Engine. The position of a part is its slice, and how many parts of that slice are done with it."""
         import ray
 
+        if job.model is None and job.tagger.manifest != Manifest.load(model_folder()):
+            raise OptionError(
+                "expected the name or folder of the tagger's model for an engine on Ray, found none; give model= too"
+            )
         slices = slices_of(job.files, job.options.encoding)
         done = tuple(job.finished[-1]["position"]) if job.finished else (0, 0)
         own = not ray.is_initialized()
@@ -91,13 +95,11 @@ class OnRay:
             return
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         count = len(slices) - first
-        shipped = (
-            job.model is None or (MODELS / str(job.model)).is_dir()
-        )  # each machine has these at a place of its own
+        known = job.model is None or is_shipped(job.model)  # each machine has these at a place of its own
         given = {
             "slices": slices[first:],
             "first": first,
-            "model": job.model if shipped else Path(str(job.model)).resolve(),
+            "model": job.model if known else Path(str(job.model)).resolve(),
             "manifest": job.tagger.manifest,
             "precision": job.tagger.precision,
             "threads": self._threads,
@@ -184,7 +186,7 @@ def slices_of(files: Iterable[Input], encoding: str = "utf-8") -> list[Slice]:
 
 def _lines(item: Input, encoding: str) -> Iterator[Input]:
     with open(item.path, "rb") as file:
-        if file.read(2) in WIDE_MARKS or "\n".encode(encoding) != b"\n":
+        if wide_encoding(file.read(4)) or "\n".encode(encoding) != b"\n":
             yield item  # bytes do not tell where its lines end
             return
         start = lines = file.seek(0)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from cabletag.batch.opened import Opened
-from cabletag.records import LONGEST_LINE
+from cabletag.records import LONGEST_LINE, wide_encoding
 
 LONGEST_FIELD = 10_000_000  # characters of one document
 LONGEST_ROW = 2 * LONGEST_FIELD  # characters of one line of a file
-WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 class Line(NamedTuple):
@@ -26,7 +24,7 @@ class Line(NamedTuple):
 def read_lines(opened: Opened, encoding: str, number: int = 0) -> Iterator[Line]:
     """Lines with their end, numbered from 1, or after `number`. One that is too long is skipped unread, and says so."""
     stream: Any = opened.stream
-    encoding = WIDE_MARKS.get(stream.peek(2)[:2], encoding)
+    encoding = wide_encoding(stream.peek(4)[:4]) or encoding
     # bytes that are not of the encoding become lone surrogates, which are told by value: one bad byte costs one row
     reader = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="\n")
     try:

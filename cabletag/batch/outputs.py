@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from cabletag.formats import FIXED, column_type
-from cabletag.writing import guarded, json_line
+from cabletag.writing import cell, json_line
 
 
 class Layout:
@@ -40,7 +40,7 @@ class Layout:
             return self._parquet(rows)
         lines = [[row.get(name) for name in self.columns] for row in rows]
         if self.suffix == ".csv":
-            return _csv([[_cell(value) for value in line] for line in lines])
+            return _csv([[cell(value) for value in line] for line in lines])
         return "".join(json_line(dict(zip(self.columns, line, strict=True))) for line in lines).encode()
 
     def join(self, parts: Sequence[Path], target: BinaryIO) -> None:
@@ -79,17 +79,6 @@ def _csv(lines: Sequence[Sequence[str]]) -> bytes:
     file = io.StringIO(newline="")
     csv.writer(file).writerows(lines)
     return file.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    """A value as a CSV cell. Text that a spreadsheet would take for a formula gets a leading apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        value = ";".join(value)
-    return guarded(value if isinstance(value, str) else _json(value))
 
 
 def _json(value: Any) -> str:

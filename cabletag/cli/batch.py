@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cabletag.cli.options import FormatOption, ModelOption, ThreadsOption
+from cabletag.cli.options import FormatOption, ModelOption, ThreadsOption, listed
 from cabletag.errors import OptionError
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ def batch(
     options = BatchOptions(
         text_column,
         id_column,
-        _listed(keep) or (),
+        listed(keep) or (),
         not no_text,
         passages,
         format,
         encoding,
         input_format,
         threshold,
-        _listed(labels),
+        listed(labels),
         part_rows,
         evidence,
     )
@@ -118,7 +118,3 @@ def _engine(name: str, threads: int | None, workers: int, address: str | None) -
 
     need("ray", "ray")
     return OnRay(workers=workers, threads=threads or 1, address=address)
-
-
-def _listed(names: str | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(name.strip() for name in names.split(","))

@@ -15,3 +15,8 @@ CodebookOption = Annotated[
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="auto, prose, markdown or cable.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; all cores by default.")]
+
+
+def listed(names: str | None) -> tuple[str, ...] | None:
+    """The names of an option that takes several, separated by commas."""
+    return None if names is None else tuple(name.strip() for name in names.split(","))

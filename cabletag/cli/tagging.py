@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cabletag.cli.options import CodebookOption, FormatOption, ModelOption, ThreadsOption
-from cabletag.errors import CabletagError, OptionError
+from cabletag.cli.options import CodebookOption, FormatOption, ModelOption, ThreadsOption, listed
+from cabletag.errors import OptionError
 
 labels = typer.Typer(
     help="List the labels of a codebook, explain one, or check a codebook file.", rich_markup_mode=None
@@ -60,7 +60,7 @@ def tag(
     tagger = Tagger.from_pretrained(model, threads=threads)
     options = {
         "threshold": threshold,
-        "labels": None if labels is None else [label.strip() for label in labels.split(",")],
+        "labels": listed(labels),
         "evidence": evidence,
     }
     tagger.tag([], **options)  # type: ignore[arg-type]  # wrong options are told before any file is read
@@ -121,15 +121,9 @@ def labels_check(file: Annotated[Path, typer.Argument(help="A codebook file.")])
 def _models(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from cabletag import assets, console
-        from cabletag.manifest import Manifest
+        from cabletag.manifest import load_all
 
-        manifests, problems = [], {}
-        for folder in sorted(path for path in assets.MODELS.iterdir() if path.is_dir()):
-            try:
-                manifests.append(Manifest.load(folder))
-            except CabletagError as error:
-                problems[folder.name] = str(error)
-        console.model_table(manifests, problems)
+        console.model_table(*load_all(assets.MODELS))
 
 
 @models.command("show")

@@ -21,9 +21,11 @@ def train(
         typer.Option("--real-text", help="JSON lines {id, text} for the passages of real.jsonl.", metavar="FILE"),
     ] = None,
     base: Annotated[str | None, typer.Option(help="Any Hugging Face encoder, by id or folder.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate")] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often the passages are read.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="Of the encoder, at its highest.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of order, joined passages and masked words.")] = None,
     average_with: Annotated[
         list[Path] | None,
         typer.Option(help="A model tuned from the same base, to average the weights with; may be given again."),
@@ -37,7 +39,8 @@ def train(
     from cabletag.extras import need
 
     need("train", "torch", "transformers", "datasets", "sklearn", "onnx")
-    from cabletag.train import Recipe, train
+    from cabletag.train import train
+    from cabletag.training.recipe import Recipe
 
     book = codebook or assets.codebook_file()
     given = {"base": base, "epochs": epochs, "learning_rate": learning_rate, "seed": seed}
@@ -77,8 +80,8 @@ def export(
 
     file = codebook or assets.codebook_file()
     book = Codebook.load(file)
-    found = renew(model, book, read_corpus(coded or file.parent / "corpus" / "test.jsonl", book))
+    off, found = renew(model, book, read_corpus(coded or file.parent / "corpus" / "test.jsonl", book))
     typer.echo(
-        f"{model}: logits within {found.logits:.1e} of the checkpoint; in {found.precision} {found.same:.1%} of the passages keep labels and voice, "
-        f"macro-F1 moves by {found.macro_f1:.4f}"
+        f"{model}: logits within {off:.1e} of the checkpoint; in {found.precision} {found.same:.1%} of the passages keep labels and voice, "
+        f"macro-F1 moves by {found.macro_change:.4f}"
     )

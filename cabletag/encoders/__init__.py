@@ -113,12 +113,17 @@ class WindowedEncoder:
         return [part + self._ngrams.contributions(row) for row, part in zip(rows, found, strict=True)]
 
     def _run(self, rows: list[list[int]]) -> np.ndarray:
-        ids = np.zeros((len(rows), _padded(len(rows[0]))), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for line, row in enumerate(rows):
-            ids[line, : len(row)] = row
-            mask[line, : len(row)] = 1
-        return self.run(ids, mask)
+        return self.run(*padded(rows))
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids and mask, int64 of shape (rows, tokens), padded to a multiple of STEP tokens."""
+    ids = np.zeros((len(rows), _padded(max(map(len, rows)))), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for line, row in enumerate(rows):
+        ids[line, : len(row)] = row
+        mask[line, : len(row)] = 1
+    return ids, mask
 
 
 def _clean(texts: Sequence[str]) -> list[str]:

@@ -12,12 +12,14 @@ from cabletag.encoders import WindowedEncoder
 
 
 class TorchEncoder(WindowedEncoder):
-    """Runs a checkpoint folder on a torch device: on CUDA in bfloat16, elsewhere in single precision."""
+    """Runs a checkpoint folder on a torch device: on CUDA in bfloat16 unless `precision` is "f32", elsewhere in single precision."""
 
-    def __init__(self, folder: Path, max_tokens: int, stride: int, outputs: int, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path, max_tokens: int, stride: int, outputs: int, device: str = "cpu", precision: str = "auto"
+    ) -> None:
         super().__init__(folder, max_tokens, stride, outputs)
         self._device = torch.device(device)
-        self.precision = "bf16" if self._device.type == "cuda" else "f32"
+        self.precision = "bf16" if self._device.type == "cuda" and precision != "f32" else "f32"
         self._model = load_checkpoint(folder).to(self._device)
 
     @torch.inference_mode()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cabletag.evaluation.events import any_of
-from cabletag.metrics import LEAST_SUPPORT, Interval, average_precision, calibration_error, interval, resamples
+from cabletag.metrics import LEAST_SUPPORT, Interval, average_precision, interval, resamples
 
 SAMPLES = 1000
 BINS = 10
@@ -44,6 +44,11 @@ class Answers:
         return tuple(label for label in self.labels if label != self.voice)
 
     @property
+    def coded(self) -> np.ndarray:
+        """Whose coding has a content label, bool (passages,)."""
+        return np.asarray(self.gold[:, [self.labels.index(label) for label in self.content]].any(axis=1))
+
+    @property
     def policy(self) -> np.ndarray:
         """What the model gives, bool (passages, labels): the voice only to passages that it gives a label."""
         given = self.given.copy()
@@ -53,17 +58,16 @@ class Answers:
         return given
 
 
-def measure(answers: Answers, samples: int = SAMPLES, seed: int = 0, ranking: bool = True) -> dict[str, Any]:
+def measure(answers: Answers, samples: int = SAMPLES, ranking: bool = True) -> dict[str, Any]:
     """Figures overall, per group and per label, each [value, low, high], or None where there is nothing to measure.
 
     Intervals are 95% percentile bootstraps (Efron 1979) over passages, or over documents where these are known (the cluster
     bootstrap: Davison & Hinkley 1997, section 3.8; of fewer than LEAST_DOCUMENTS the bounds are None). PR-AUC is average precision; macro figures are means over content labels with at
     least LEAST_SUPPORT positives. The voice is measured on passages whose coding has a label.
     """
-    coded = answers.gold[:, [answers.labels.index(label) for label in answers.content]].any(axis=1)
     base = np.ones(answers.gold.shape, dtype=bool)
     if answers.voice is not None:
-        base[:, answers.labels.index(answers.voice)] = coded
+        base[:, answers.labels.index(answers.voice)] = answers.coded
     gold, given = answers.gold & base, answers.given & base
     sets = {"any_label": answers.content, **{f"any_{group}": names for group, names in answers.groups.items()}}
     sets = {**{label: (label,) for label in answers.labels}, **sets}
@@ -71,7 +75,7 @@ def measure(answers: Answers, samples: int = SAMPLES, seed: int = 0, ranking: bo
     place = {name: number for number, name in enumerate(sets)}
     sums, areas = [], []
     few = answers.documents is not None and len(np.unique(answers.documents)) < LEAST_DOCUMENTS
-    for weights in resamples(len(gold), answers.documents, 0 if few else samples, seed):
+    for weights in resamples(len(gold), answers.documents, 0 if few else samples):
         sums.append(np.stack([weights @ part.astype(float) for part in (gold & given, given, gold)]))
         if ranking:
             columns = enumerate(base.T)
@@ -131,15 +135,16 @@ def _calibration(answers: Answers, names: Sequence[str]) -> dict[str, Any]:
     columns = [answers.labels.index(label) for label in names]
     rows: Any = slice(None)
     if list(names) == [answers.voice]:
-        rows = answers.gold[:, [answers.labels.index(label) for label in answers.content]].any(axis=1)
+        rows = answers.coded
     scores, gold = answers.scores[rows][:, columns].ravel(), answers.gold[rows][:, columns].ravel()
     place = np.minimum((scores * BINS).astype(int), BINS - 1)
-    table = []
+    table, gap = [], 0.0
     for number in np.unique(place):
         inside = place == number
         mean, share = float(scores[inside].mean()), float(gold[inside].mean())
+        gap += inside.sum() * abs(mean - share)
         table.append([number / BINS, (number + 1) / BINS, int(inside.sum()), round(mean, 4), round(share, 4)])
-    error = round(calibration_error(scores, gold.astype(float), BINS), 4) if len(scores) else None
+    error = round(float(gap / len(scores)), 4) if len(scores) else None
     return {"pairs": len(scores), "expected_calibration_error": error, "reliability": table}
 
 

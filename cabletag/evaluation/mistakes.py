@@ -12,7 +12,7 @@ import numpy as np
 
 from cabletag.evaluation.gold import GoldPassage
 from cabletag.evaluation.measures import Answers
-from cabletag.writing import guarded, json_line, write_text
+from cabletag.writing import cell, json_line, write_text
 
 SUFFIXES = (".jsonl", ".csv")
 
@@ -21,7 +21,7 @@ def worst_errors(found: Answers, passages: Sequence[GoldPassage], thresholds: di
     """Every false positive and miss, most confident first; the voice only where both coding and model have a label."""
     content = [found.labels.index(label) for label in found.content]
     given = found.policy
-    both = np.logical_and(found.gold[:, content].any(axis=1), given[:, content].any(axis=1))
+    both = found.coded & given[:, content].any(axis=1)
     rows = []
     for number, column in zip(*np.nonzero(found.gold != given), strict=True):
         label, passage = found.labels[column], passages[number]
@@ -51,10 +51,5 @@ def write_mistakes(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)) or ["error"])
     writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
     write_text(path, file.getvalue())
-
-
-def _cell(value: Any) -> Any:
-    text = ";".join(value) if isinstance(value, list) else value
-    return guarded(text) if isinstance(text, str) else text

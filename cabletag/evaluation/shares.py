@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +51,9 @@ def prevalence(
     measured = read_evaluation(evaluation, results) if evaluation else None
     coded = read_sample(sample, results.codebook) if sample else None
     parts, rejected = tally(results, by, coded, measured and measured["thresholds"])
-    whole, names = reduce(add, parts.values()), list(events(results.codebook))
+    whole, names = parts.pop(None), list(events(results.codebook))
     found = _shares(whole, names, measured, coded is not None)
-    values = {value: _shares(parts[value], names, measured, coded is not None) for value in sorted(parts) if by}
+    values = {value: _shares(parts[value], names, measured, coded is not None) for value in sorted(filter(None, parts))}
     shown = [
         entry for part in (found, *values.values()) for units in part["labels"].values() for entry in units.values()
     ]

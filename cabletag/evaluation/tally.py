@@ -45,10 +45,8 @@ class Tally:
 
 @dataclass
 class _Run:
-    """Consecutive rows of one document and value."""
+    """The rows of one document, or those of them with one value."""
 
-    document: str
-    value: str
     tagged: np.ndarray
     passages: int = 0
     given: list[np.ndarray] = field(default_factory=list)
@@ -67,8 +65,8 @@ def tally(
     by: str | None = None,
     sample: Mapping[Key, frozenset[str]] | None = None,
     thresholds: Mapping[str, float] | None = None,
-) -> tuple[dict[str, Tally], int]:
-    """Tallies per value of the column `by` (or of "" for none), and how many rows were rejected. `sample` is labels by document and passage.
+) -> tuple[dict[str | None, Tally], int]:
+    """Tallies of the whole (None) and per value of the column `by`, and how many rows were rejected. `sample` is labels by document and passage.
 
     Rows of a document stand together, as the batch scorer writes them. Raises DocumentError for an output that cannot be read, OptionError for a
     column that is not there or labels given at other `thresholds`, CorpusError for sampled passages that are not in the output, or in it twice.
@@ -76,43 +74,49 @@ def tally(
     kept = [] if by is None else [results.kept_column(by)]
     sets = events(results.codebook)
     labels = (*results.labels, *([results.codebook.voice_id] if results.codebook.voice_id else []))
-    found: dict[str, Tally] = {}
+    found: dict[str | None, Tally] = {}
     sample = sample or {}
     missing = set(sample)
-    run: _Run | None = None
+    current: str | None = None
+    runs: dict[str | None, _Run] = {}
     rejected = 0
 
-    def close(run: _Run) -> None:
-        found[run.value] = found[run.value] + run.tally() if run.value in found else run.tally()
-        results.few_values(len(found), str(by))
+    def close() -> None:
+        for value, run in runs.items():
+            found[value] = found[value] + run.tally() if value in found else run.tally()
+        runs.clear()
+        results.few_values(len(found) - 1, str(by))
 
     for batch, left_out in results.scored(["document", "passage", "labels", "voice", *results.scores, *kept]):
         rejected += left_out
         given = np.column_stack([results.given(batch) == 1, results.attributed(batch)])
         _check_thresholds(results, batch, given, thresholds or {})
-        values = [value or NO_VALUE for value in batch[by].to_pylist()] if by else [""] * batch.num_rows
+        values = [value or NO_VALUE for value in batch[by].to_pylist()] if by else [None] * batch.num_rows
         places = zip(batch["document"].to_pylist(), batch["passage"].to_pylist(), values, strict=True)
         for (document, passage, value), happened in zip(places, any_of(given, labels, sets), strict=True):
-            if run is None or (run.document, run.value) != (document, value):
-                if run is not None:
-                    close(run)
-                run = _Run(document, value, np.zeros(len(sets), dtype=np.int64))
-            run.passages += 1
-            run.tagged += happened
+            if document != current:
+                close()
+                current = document
             key = (document, str(passage))
-            coded = sample.get(key)
-            if coded is not None:
+            gold = None
+            if (coded := sample.get(key)) is not None:
                 if key not in missing:
                     raise CorpusError(
                         f"{results.path}: expected one passage {passage} of document '{document}', found two, and cannot tell which of "
                         "them was coded; run `cabletag batch` anew and give --id-column an id of its own for each row, or none"
                     )
                 missing.remove(key)
-                run.given.append(happened)
-                run.gold.append(np.array([not coded.isdisjoint(names) for names in sets.values()]))
-    if run is None:
+                gold = np.array([not coded.isdisjoint(names) for names in sets.values()])
+            for part in {None, value}:
+                run = runs.setdefault(part, _Run(np.zeros(len(sets), dtype=np.int64)))
+                run.passages += 1
+                run.tagged += happened
+                if gold is not None:
+                    run.given.append(happened)
+                    run.gold.append(gold)
+    if current is None:
         raise DocumentError(f"{results.path}: expected scored passages, found none ({rejected:,} rows rejected)")
-    close(run)
+    close()
     if missing:
         document, passage = next(key for key in sample if key in missing)
         raise CorpusError(

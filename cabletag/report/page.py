@@ -47,25 +47,10 @@ def write_report(
     check_output(page, inputs)
     measured = _measured(Path(evaluation), results) if evaluation is not None else None
     found = overview(results, by, time, strongest)
-    text = render(results, found, by, time, measured, strongest, title)
-    write_text(page, text, inputs)
-    return found
-
-
-def render(
-    results: Results,
-    found: Overview,
-    by: str | None,
-    time: str | None,
-    measured: Mapping[str, Any] | None,
-    strongest: int,
-    title: str | None,
-) -> str:
-    """The page as a string."""
     names = {label.id: label.name for label in results.codebook.labels}
     order = sorted(found.labels, key=lambda label: (-found.passages(label).count, found.labels.index(label)))
     occurring, pairs = [label for label in order if found.passages(label).count], _pairs(found)
-    return rendered(
+    text = rendered(
         "report.html.j2",
         title=title or f"Talking points in {results.path.name}",
         results=results, codebook=results.codebook, run=results.run, overview=found, names=names, order=order, Share=Share,
@@ -79,6 +64,8 @@ def render(
         has_text="text" in results.columns, has_evidence="evidence" in results.columns,
         facts=_facts(results),
     )  # fmt: skip
+    write_text(page, text, inputs)
+    return found
 
 
 def _measured(path: Path, results: Results) -> dict[str, Any]:

@@ -22,7 +22,9 @@ import numpy as np
 from cabletag.codebook import Codebook
 from cabletag.corpus import CodedPassage, gold_matrix, read_rows
 from cabletag.tagger import Tagger
-from cabletag.train import Recipe, train, training_data
+from cabletag.train import train
+from cabletag.training.data import training_data
+from cabletag.training.recipe import Recipe
 
 FOLDER = Path(__file__).resolve().parents[1] / "cable-2025-11-21"
 LEAST = 1e-4  # a probability nearer to 0 or 1 says no more
