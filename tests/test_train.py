@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
+from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
 
 from cabletag import Tagger
 from cabletag.corpus import CodedPassage
@@ -17,9 +17,9 @@ from cabletag.export import renew
 from cabletag.golden import check_golden
 from cabletag.manifest import Manifest, sha256
 from cabletag.train import train
-from cabletag.training.data import joined
+from cabletag.training.data import dataset, joined
 from cabletag.training.recipe import Recipe, base_folder
-from cabletag.training.tuning import cyclic
+from cabletag.training.tuning import cyclic, make_trainer, stack
 
 WORDS = [
     "posts",
@@ -205,6 +205,14 @@ def test_split_without_labels_is_refused_at_once(trained, tmp_path):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "1", "text": "nothing", "labels": []}))
     with pytest.raises(CorpusError, match="expected passages with labels"):
         train(tmp_path / "new", codebook_file(), tmp_path, Recipe(), work=tmp_path)
+
+
+def test_corpus_of_fewer_batches_than_epochs_is_measured_at_every_step(tiny_base, codebook, tmp_path):
+    recipe = Recipe(base=str(tiny_base), max_tokens=16, stride=4)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    data = dataset(tokenizer, codebook, coded(codebook), recipe)
+    trainer = make_trainer(stack(str(tiny_base), recipe, codebook), tokenizer, data, data, recipe, tmp_path)
+    assert trainer.args.max_steps == trainer.args.eval_steps == trainer.args.save_steps == 1
 
 
 def test_learning_rate_comes_down_once_a_cycle():

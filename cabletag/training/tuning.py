@@ -114,6 +114,7 @@ def make_trainer(
     module = _Module(model, tokenizer, recipe.token_dropout)
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe), fused=True)
     steps = -(-len(readings) // recipe.batch_size)
+    epoch = max(1, steps // recipe.epochs)
     arguments = TrainingArguments(
         output_dir=str(work),
         max_steps=steps,  # every reading once
@@ -128,9 +129,9 @@ def make_trainer(
         label_names=["labels"],
         remove_unused_columns=False,
         eval_strategy="steps",
-        eval_steps=steps // recipe.epochs,
+        eval_steps=epoch,
         save_strategy="steps",
-        save_steps=steps // recipe.epochs,
+        save_steps=epoch,
         save_total_limit=1,
         logging_steps=50,
         report_to="none",
