@@ -13,12 +13,14 @@ import sys
 from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import reports
 
 from cabletag import Codebook, Tagger
 from cabletag.assets import codebook_file, model_folder
 from cabletag.console import tag_table
+from cabletag.corpus import read_rows
 from cabletag.manifest import Manifest
 from cabletag.tagger import TaggedDocument
 
@@ -327,6 +329,26 @@ def training_part() -> str:
     )
 
 
+def sources_part() -> str:
+    """The registers that the real passages of the training data come from."""
+    registers: dict[str, list[dict[str, Any]]] = {}
+    for _, row in read_rows(codebook_file().parent / "corpus" / "real.jsonl"):
+        if "span" not in row:
+            registers.setdefault(row["genre"], []).append(row)
+    lines = [
+        "| register of the real passages | passages | with a label | years | repositories |",
+        "| --- | ---: | ---: | --- | --- |",
+    ]
+    for genre, rows in sorted(registers.items(), key=lambda item: -len(item[1])):
+        years = sorted(row["year"] for row in rows if row.get("year"))
+        span = "–".join(dict.fromkeys(str(year) for year in (years[0], years[-1]))) if years else "not known"
+        lines.append(
+            f"| {genre.replace('_', ' ')} | {len(rows):,} | {sum(bool(row['labels']) for row in rows) / len(rows):.0%} | {span} | "
+            f"{', '.join(sorted({row['repo'] for row in rows}))} |"
+        )
+    return "\n".join(lines)
+
+
 PARTS = {
     "labels": labels_part,
     "output": output_part,
@@ -338,6 +360,7 @@ PARTS = {
     "evidence": evidence_part,
     "robustness": robustness_part,
     "prevalence": prevalence_part,
+    "sources": sources_part,
     "training": training_part,
     "neutrality": neutrality_part,
     "manifestos": manifestos_part,
