@@ -83,6 +83,18 @@ def decayed(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
+def restarted(optimizer: Any, steps: int) -> Any:
+    """The learning rate goes up and comes down twice (warm restarts: Loshchilov & Hutter 2017)."""
+    half = -(-steps // 2)
+    warm = max(1, half // 10)
+
+    def factor(step: int) -> float:
+        place = step % half
+        return (place + 1) / warm if place < warm else (half - place) / (half - warm)
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
 def mean_pooled(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Contributions in which all labels pay equal attention to all tokens."""
     values, attention = tokens.chunk(2, dim=-1)
@@ -95,7 +107,7 @@ LOSS, POOLING = (
 )
 VARIANTS = {
     "one run of the recipe": Variant(),
-    "two cycles of the learning rate": Variant({"cycles": 2}),
+    "two cycles of the learning rate": Variant(replaced={"cabletag.training.tuning.schedule": restarted}),
     "twice the learning rate": Variant({"learning_rate": 1.6e-4}),
     "half the learning rate": Variant({"learning_rate": 4e-5}),
     "learning rate decaying by layer": Variant(replaced={"cabletag.training.tuning.parameter_groups": decayed}),

@@ -19,7 +19,7 @@ from cabletag.manifest import Manifest, sha256
 from cabletag.train import train
 from cabletag.training.data import dataset, joined
 from cabletag.training.recipe import Recipe, base_folder
-from cabletag.training.tuning import cyclic, make_trainer, stack
+from cabletag.training.tuning import make_trainer, stack
 
 WORDS = [
     "posts",
@@ -213,15 +213,6 @@ def test_corpus_of_fewer_batches_than_epochs_is_measured_at_every_step(tiny_base
     data = dataset(tokenizer, codebook, coded(codebook), recipe)
     trainer = make_trainer(stack(str(tiny_base), recipe, codebook), tokenizer, data, data, recipe, tmp_path)
     assert trainer.args.max_steps == trainer.args.eval_steps == trainer.args.save_steps == 1
-
-
-def test_learning_rate_comes_down_once_a_cycle():
-    factor = cyclic(40, 2)
-    rates = [factor(step) for step in range(40)]
-    assert rates[:20] == rates[20:]
-    assert rates[0] < rates[1] == max(rates)
-    assert rates[2:20] == sorted(rates[2:20], reverse=True)
-    assert 0 < rates[19] < 0.1
 
 
 def kin(trained, folder, **changes):

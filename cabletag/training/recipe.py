@@ -21,7 +21,6 @@ class Recipe:
     base: str = DEFAULT_BASE
     seed: int = 13
     epochs: int = 5
-    cycles: int = 1  # how often the learning rate goes up and comes down
     batch_size: int = 32
     learning_rate: float = 8e-5
     head_learning_rate: float = 1e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,13 @@ from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from tqdm import tqdm
-from transformers import AutoModelForTokenClassification, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    AutoModelForTokenClassification,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    get_linear_schedule_with_warmup,
+)
 
 from cabletag.codebook import Codebook
 from cabletag.encoders.torch import contributions
@@ -144,7 +150,7 @@ def make_trainer(
         eval_dataset=held_out,
         data_collator=collate,
         compute_metrics=metrics,
-        optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, cyclic(steps, recipe.cycles))),
+        optimizers=(optimizer, schedule(optimizer, steps)),
     )
 
 
@@ -160,16 +166,9 @@ def parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def cyclic(steps: int, cycles: int) -> Callable[[int], float]:
-    """Learning-rate factor of a step: in each cycle up over a tenth of it, then down to nothing (Loshchilov & Hutter 2017)."""
-    length = -(-steps // cycles)
-    warm = max(1, length // 10)
-
-    def factor(step: int) -> float:
-        place = step % length
-        return (place + 1) / warm if place < warm else (length - place) / (length - warm)
-
-    return factor
+def schedule(optimizer: Any, steps: int) -> Any:
+    """The learning rate goes up over a tenth of the steps, then down to nothing."""
+    return get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 
 
 class Clock(TrainerCallback):
