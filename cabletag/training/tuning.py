@@ -168,7 +168,7 @@ def parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
 
 def schedule(optimizer: Any, steps: int) -> Any:
     """The learning rate goes up over a tenth of the steps, then down to nothing."""
-    return get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+    return get_linear_schedule_with_warmup(optimizer, steps // 10, steps)  # type: ignore[no-untyped-call]
 
 
 class Clock(TrainerCallback):
