@@ -30,7 +30,7 @@ from cabletag.export import compare
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate
 from cabletag.training.data import training_data
-from cabletag.training.recipe import Recipe, base_folder
+from cabletag.training.recipe import MINILM, Recipe, base_folder
 
 HERE = Path(__file__).parent
 
@@ -125,7 +125,7 @@ def tfidf():
 def frozen():
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(base_folder(Recipe().base), device="cpu")
+    model = SentenceTransformer(base_folder(MINILM), device="cpu")
     return lambda texts, fit: model.encode(texts, batch_size=64, show_progress_bar=True)
 
 
@@ -158,7 +158,7 @@ def few_shot(codebook: Codebook, fit: list[CodedPassage], shots: int = 16, seed:
                 pairs["one"].append(passage.text)
                 pairs["two"].append(partner.text)
                 pairs["score"].append(score)
-    model = SentenceTransformer(base_folder(Recipe().base), device="cpu")
+    model = SentenceTransformer(base_folder(MINILM), device="cpu")
     model.max_seq_length = Recipe().max_tokens
     with tempfile.TemporaryDirectory() as work:
         settings = SentenceTransformerTrainingArguments(

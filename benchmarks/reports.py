@@ -33,4 +33,4 @@ def machine() -> str:
 
 
 def model(tagger: Tagger) -> dict[str, str]:
-    return {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.files["model.safetensors"]}
+    return {"name": tagger.manifest.name, "weights_sha256": tagger.manifest.weights_sha256}

@@ -106,10 +106,10 @@ def setfit(threads: int, _batch: int) -> Callable[[list[str]], Any]:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from cabletag.training.recipe import DEFAULT_BASE, base_folder
+    from cabletag.training.recipe import MINILM, base_folder
 
     torch.set_num_threads(threads)
-    encoder = SentenceTransformer(base_folder(DEFAULT_BASE), device="cpu")
+    encoder = SentenceTransformer(base_folder(MINILM), device="cpu")
     encoder.max_seq_length = WINDOW
     head = np.random.default_rng(0).normal(size=(384, LABELS))
     return lambda rows: 1 / (1 + np.exp(-(encoder.encode(rows, show_progress_bar=False) @ head)))

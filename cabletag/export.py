@@ -1,4 +1,4 @@
-"""A checkpoint folder to an ONNX graph that reads its weights from the checkpoint's own safetensors file."""
+"""A checkpoint folder to an ONNX graph that reads its weights from the checkpoint's own safetensors files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -24,7 +24,7 @@ from cabletag.manifest import FILE as MANIFEST
 from cabletag.manifest import Manifest, sha256
 from cabletag.tagger import Tagger
 
-WEIGHTS = "model.safetensors"
+WEIGHTS = "model*.safetensors"
 MOST_OFF = 1e-3  # logits
 LEAST_SAME, MOST_CHANGE = 0.99, 0.003
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
@@ -44,8 +44,8 @@ class _Logits(torch.nn.Module):
 def export_onnx(folder: Path) -> None:
     """Write model.onnx into a checkpoint folder.
 
-    The graph computes in single precision; its large weights are references into model.safetensors, so that they
-    are stored once. Raises ModelError if the file holds a type other than F16 or F32.
+    The graph computes in single precision; its large weights are references into the safetensors files, so that they
+    are stored once. Raises ModelError if they hold a type other than F16 or F32.
     """
     ids, mask = torch.ones((2, 8), dtype=torch.long), torch.ones((2, 8), dtype=torch.long)
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=512)
@@ -63,34 +63,41 @@ def export_onnx(folder: Path) -> None:
     )
     assert program is not None  # only its absence with other options is why the type allows it
     proto = program.model_proto
-    _refer_to_weights(proto, folder / WEIGHTS)
+    _refer_to_weights(proto, weight_files(folder))
     onnx.save(proto, folder / GRAPH)
 
 
-def _refer_to_weights(proto: onnx.ModelProto, weights: Path) -> None:
-    """Replace every initializer that stands in the safetensors file by a reference into it, and a cast."""
-    with weights.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        tensors = json.loads(file.read(size))
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint folder: one, or the shards of a large one."""
+    return sorted(folder.glob(WEIGHTS))
+
+
+def _refer_to_weights(proto: onnx.ModelProto, files: Sequence[Path]) -> None:
+    """Replace every initializer that stands in a safetensors file by a reference into it, and a cast."""
+    tensors: dict[str, tuple[Path, int, dict[str, Any]]] = {}  # file, place of its first tensor, what its header tells
+    for weights in files:
+        with weights.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+        tensors |= {name: (weights, 8 + size, told) for name, told in header.items() if name != "__metadata__"}
     casts = []
     for initializer in proto.graph.initializer:
-        name = next((key for key in tensors if key != "__metadata__" and initializer.name.endswith("." + key)), None)
+        name = next((key for key in tensors if initializer.name.endswith("." + key)), None)
         if name is None:
             continue
-        kind, (start, end) = tensors[name]["dtype"], tensors[name]["data_offsets"]
+        weights, first, told = tensors[name]
+        kind, (start, end) = told["dtype"], told["data_offsets"]
         if kind not in _TYPES:
             raise ModelError(
                 f"{weights}: expected F16 or F32 tensors, found {kind} in {name}; save the checkpoint anew"
             )
-        if list(initializer.dims) != tensors[name]["shape"]:
-            raise ModelError(
-                f"{weights}: expected {name} of shape {list(initializer.dims)}, found {tensors[name]['shape']}"
-            )
+        if list(initializer.dims) != told["shape"]:
+            raise ModelError(f"{weights}: expected {name} of shape {list(initializer.dims)}, found {told['shape']}")
         wanted = initializer.name
         initializer.ClearField("raw_data")
         initializer.data_type = _TYPES[kind]
         initializer.data_location = TensorProto.EXTERNAL
-        place = {"location": weights.name, "offset": 8 + size + start, "length": end - start}
+        place = {"location": weights.name, "offset": first + start, "length": end - start}
         for key, value in place.items():
             initializer.external_data.add(key=key, value=str(value))
         if kind == "F16":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,11 @@ class Manifest:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @property
+    def weights_sha256(self) -> str:
+        """The digest of the weights; see `joint`."""
+        return joint([digest for name, digest in sorted(self.files.items()) if name.endswith(".safetensors")])
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """Label ids in the order of the model's outputs."""
         return tuple(label.id for label in self.labels)
@@ -110,6 +115,11 @@ def load_all(models: Path) -> tuple[list[Manifest], dict[str, str]]:
         except ModelError as error:
             problems[folder.name] = str(error)
     return manifests, problems
+
+
+def joint(digests: Sequence[str]) -> str:
+    """The one digest, or that of the digests where a checkpoint is in several files."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

