@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from cabletag.codebook import Codebook
 from cabletag.corpus import CodedPassage, gold_matrix
 from cabletag.encoders.cpu import GRAPH, CpuEncoder
-from cabletag.encoders.torch import TorchEncoder, contributions, load_checkpoint
+from cabletag.encoders.torch import TorchEncoder, contributions, load_checkpoint, weight_files
 from cabletag.errors import ModelError
 from cabletag.evaluation.events import groups
 from cabletag.evaluation.measures import Answers, measure
@@ -24,7 +24,6 @@ from cabletag.manifest import FILE as MANIFEST
 from cabletag.manifest import Manifest, sha256
 from cabletag.tagger import Tagger
 
-WEIGHTS = "model*.safetensors"
 MOST_OFF = 1e-3  # logits
 LEAST_SAME, MOST_CHANGE = 0.99, 0.003
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
@@ -65,11 +64,6 @@ def export_onnx(folder: Path) -> None:
     proto = program.model_proto
     _refer_to_weights(proto, weight_files(folder))
     onnx.save(proto, folder / GRAPH)
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint folder: one, or the shards of a large one."""
-    return sorted(folder.glob(WEIGHTS))
 
 
 def _refer_to_weights(proto: onnx.ModelProto, files: Sequence[Path]) -> None:

@@ -19,8 +19,9 @@ from transformers import AutoTokenizer
 from cabletag.codebook import Codebook
 from cabletag.corpus import digest, gold_matrix
 from cabletag.encoders.cpu import CpuEncoder
+from cabletag.encoders.torch import weight_files
 from cabletag.errors import ModelError, OutputError
-from cabletag.export import check_export, export_onnx, weight_files
+from cabletag.export import check_export, export_onnx
 from cabletag.golden import write_golden
 from cabletag.manifest import FILE as MANIFEST
 from cabletag.manifest import FORMAT, Manifest, joint, sha256

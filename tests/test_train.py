@@ -23,8 +23,9 @@ from transformers import (
 
 from cabletag import Tagger
 from cabletag.corpus import CodedPassage
+from cabletag.encoders.torch import weight_files
 from cabletag.errors import CorpusError, ModelError, OutputError
-from cabletag.export import check_export, export_onnx, renew, weight_files
+from cabletag.export import check_export, export_onnx, renew
 from cabletag.golden import check_golden
 from cabletag.manifest import Manifest, sha256
 from cabletag.train import train

@@ -39,6 +39,11 @@ def load_checkpoint(folder: Path) -> torch.nn.Module:
     return model.eval()  # type: ignore[no-any-return]
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint folder: one, or the shards of a large one."""
+    return sorted(folder.glob("model*.safetensors"))
+
+
 def contributions(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Token logits (texts, tokens, 2 * labels) and mask (texts, tokens) to what each token brings: (texts, tokens, labels).
 

@@ -24,8 +24,7 @@ from transformers import (
 )
 
 from cabletag.codebook import Codebook
-from cabletag.encoders.torch import contributions
-from cabletag.export import weight_files
+from cabletag.encoders.torch import contributions, weight_files
 from cabletag.training.data import collate
 from cabletag.training.linear import linear
 from cabletag.training.recipe import Recipe
