@@ -49,9 +49,8 @@ def stack(base: str, recipe: Recipe, codebook: Codebook) -> Model:
     )
     model.dropout.p = recipe.head_dropout
     model.get_input_embeddings().weight.requires_grad_(False)
-    if (
-        recipe.frozen
-    ):  # the lower layers hardly change (Lee et al. 2019), and nothing is computed backwards through them
+    # The lower layers hardly change in tuning (Lee et al. 2019); left as they are, nothing is computed backwards through them.
+    if recipe.frozen:
         for part in (model.base_model.embeddings, *model.base_model.encoder.layer[: recipe.frozen]):
             part.requires_grad_(False)
     return model
