@@ -12,7 +12,7 @@ import numpy as np
 from cabletag.ngrams import NgramClassifier
 
 Scored = TypeVar("Scored")
-MAX_ROWS = 16
+MAX_ROWS, MAX_TOKENS = 16, 1_024  # of a batch: more of them takes more memory and is no faster
 STEP = 16  # a row is padded to its own next multiple: one shape, and so one score, whatever stands beside it
 
 
@@ -135,10 +135,11 @@ def _padded(length: int) -> int:
 
 
 def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Row numbers, longest first, in batches of at most MAX_ROWS rows of one padded length."""
+    """Row numbers, longest first, in batches of one padded length, at most MAX_ROWS rows and, but for a single row, MAX_TOKENS tokens."""
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if batch and (len(batch) == MAX_ROWS or _padded(lengths[row]) != _padded(lengths[batch[0]])):
+        size = _padded(lengths[row])
+        if batch and (len(batch) == min(MAX_ROWS, MAX_TOKENS // size or 1) or size != _padded(lengths[batch[0]])):
             yield batch
             batch = []
         batch.append(row)

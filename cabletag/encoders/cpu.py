@@ -42,6 +42,7 @@ class CpuEncoder(WindowedEncoder):
         self.precision = _precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         settings = {"NUM_STREAMS": str(workers), "INFERENCE_NUM_THREADS": str(workers)}
         graph = core.read_model(folder / GRAPH)
+        _keep_halves(graph)
         parts = [(graph, "f32")] if self.precision == "f32" else zip(_cut(graph), ("bf16", "f32"), strict=True)
         compiled = [
             core.compile_model(part, "CPU", {"INFERENCE_PRECISION_HINT": precision, **settings})
@@ -64,6 +65,13 @@ class CpuEncoder(WindowedEncoder):
             return np.asarray(last.infer({**given, "attention_mask": mask})["contributions"])
         finally:
             self._idle.put(requests)
+
+
+def _keep_halves(graph: Any) -> None:
+    """Have the weights stay as they are stored, in half precision, until an operator takes them; else they are held in single precision beside what the operator makes of them."""
+    for node in graph.get_ops():
+        if node.get_type_name() == "Convert" and node.input_value(0).get_node().get_type_name() == "Constant":
+            node.get_rt_info()["decompression_0"] = True  # OpenVINO's own mark of a conversion that it shall not fold
 
 
 def _cut(graph: Any) -> tuple[Any, Any]:
