@@ -22,7 +22,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion
 
 from cabletag import Codebook, Tagger
-from cabletag.assets import codebook_file
+from cabletag.assets import DEFAULT_MODEL, MODELS, codebook_file
 from cabletag.corpus import CodedPassage, digest, gold_matrix, read_corpus
 from cabletag.evaluation.events import groups
 from cabletag.evaluation.measures import Answers, calibration, measure
@@ -89,7 +89,7 @@ class Linear(Scored):
 
 
 class Shipped:
-    """The embedded model, as anyone gets it."""
+    """A model that comes with the package, as anyone gets it."""
 
     def __init__(self, tagger: Tagger) -> None:
         self.tagger = tagger
@@ -210,6 +210,8 @@ def main() -> None:
         "TF-IDF + logistic regression": Linear(tfidf(), codebook, fit, held_out, 10.0),
         "frozen MiniLM + logistic regression": Linear(frozen(), codebook, fit, held_out, 3.0),
     }
+    others = sorted(folder.name for folder in MODELS.iterdir() if folder.name != DEFAULT_MODEL)
+    systems |= {name: Shipped(Tagger.from_pretrained(name, precision="f32")) for name in others}
     tagger = Tagger.from_pretrained(precision="f32")
     systems["cabletag"] = Shipped(tagger)
     report = {
@@ -228,7 +230,7 @@ def main() -> None:
                 codebook.ids, groups(codebook), codebook.voice_id, gold, given, given if scores is None else scores
             )
             result = measure(answers, ranking=scores is not None)
-            if system_name == "cabletag":
+            if isinstance(system, Shipped):
                 result["genres"] = {
                     genre: measure(answers.pick(genres == genre), samples=200, ranking=False)["overall"]
                     for genre in np.unique(genres)

@@ -29,7 +29,10 @@ def today() -> str:
 
 
 def machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    import openvino
+
+    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    return f"{name.strip()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def model(tagger: Tagger) -> dict[str, str]:

@@ -2,11 +2,11 @@
 
     python benchmarks/speed.py [--rounds 3] [--threads 2] [--parts distinct end_to_end cold_start growth]
 
-The pipeline is transformers' `text-classification` with all scores on a BertForSequenceClassification of the same shape (random
-weights: speed does not depend on them), the same tokenizer, texts and threads, at the batch size that suits it best. SetFit
+Every shipped model stands against transformers' `text-classification` pipeline with all scores on a sequence classifier of the same
+shape (random weights: speed does not depend on them), the same tokenizer, texts and threads, at the batch size that suits it best. SetFit
 stands for a frozen all-MiniLM-L6-v2 by sentence-transformers with a linear head; TF-IDF for word and bigram features with one.
 Distinct passages: the authored test split. End to end: `cabletag batch` from JSON lines to Parquet, start of the process
-included, against the pipeline on the passages of every fifth document, already cut, its start not included; documents of 1 to 60
+included, against the pipeline on the passages of every fifteenth document, already cut, its start not included; documents of 1 to 60
 numbered paragraphs of our own writing, a fifth of them repeated boilerplate, a tenth with labels. Growth: the batch scorer with an encoder that costs
 nothing, to see what the scorer itself needs. Every measurement is a process of its own, systems alternate, and medians count.
 """
@@ -24,15 +24,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import reports
 
 BATCH_SIZES = (1, 8, 32)
-SYSTEMS = ("cabletag", "cabletag f32", "pipeline", "setfit", "tfidf")
+SMALL = "cabletag-minilm"
+PIPELINES = {"cabletag": "pipeline", SMALL: f"pipeline {SMALL}"}
+MODEL_OPTIONS = {"cabletag": (), SMALL: ("--model", SMALL)}
+SYSTEMS = ("cabletag", "cabletag f32", "pipeline", SMALL, f"pipeline {SMALL}", "setfit", "tfidf")
+TRIED = 256  # passages that the pipeline's batch size is tried on
 PARAGRAPHS, BOILERPLATE, LABELLED = 10_000, 0.2, 0.1
-PIPELINE_READS = 5  # one document in so many: its pace does not depend on how many it reads
+PIPELINE_READS = 15  # one document in so many: its pace does not depend on how many it reads
 GROWTH = (10_000, 100_000, 1_000_000)
 LABELS, WINDOW = 21, 192
 
@@ -78,23 +83,25 @@ def cut(documents: list[str]) -> list[str]:
 # ---- systems
 
 
-def cabletag(threads: int, _batch: int, precision: str = "auto") -> Callable[[list[str]], Any]:
+def cabletag(
+    threads: int, _batch: int, model: str | None = None, precision: str = "auto"
+) -> Callable[[list[str]], Any]:
     from cabletag import Tagger
 
-    return Tagger.from_pretrained(threads=threads, precision=precision).tag
+    return Tagger.from_pretrained(model, threads=threads, precision=precision).tag
 
 
-def pipeline(threads: int, batch: int) -> Callable[[list[str]], Any]:
+def pipeline(threads: int, batch: int, shape: str | None = None) -> Callable[[list[str]], Any]:
     import torch
-    from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
     from transformers import pipeline as make
 
     from cabletag.assets import model_folder
 
     torch.set_num_threads(threads)
-    config = AutoConfig.from_pretrained(model_folder(), num_labels=LABELS)
-    model = BertForSequenceClassification(config).float().eval()
-    tokenizer = AutoTokenizer.from_pretrained(model_folder())
+    config = AutoConfig.from_pretrained(model_folder(shape), num_labels=LABELS)
+    model = AutoModelForSequenceClassification.from_config(config).float().eval()
+    tokenizer = AutoTokenizer.from_pretrained(model_folder(shape))
     classify = make(
         "text-classification", model=model, tokenizer=tokenizer, top_k=None, function_to_apply="sigmoid", device="cpu"
     )
@@ -124,31 +131,40 @@ def tfidf(_threads: int, _batch: int) -> Callable[[list[str]], Any]:
     return lambda rows: 1 / (1 + np.exp(-(vectors.transform(rows) @ head)))
 
 
-def load(system: str, threads: int, batch: int) -> Callable[[list[str]], Any]:
-    if system == "cabletag f32":
-        return cabletag(threads, batch, "f32")
-    return {"cabletag": cabletag, "pipeline": pipeline, "setfit": setfit, "tfidf": tfidf}[system](threads, batch)
+LOADERS: dict[str, Callable[..., Callable[[list[str]], Any]]] = {
+    "cabletag": cabletag,
+    "cabletag f32": partial(cabletag, precision="f32"),
+    SMALL: partial(cabletag, model=SMALL),
+    "pipeline": pipeline,
+    PIPELINES[SMALL]: partial(pipeline, shape=SMALL),
+    "setfit": setfit,
+    "tfidf": tfidf,
+}
 
 
 # ---- one process each
 
 
-def distinct_worker(system: str, threads: int, batch: int) -> dict[str, float]:
-    rows = texts()
-    score = load(system, threads, batch)
+def pace(rows: list[str], system: str, threads: int, batch: int) -> dict[str, float]:
+    score = LOADERS[system](threads, batch)
     score(rows[:16])
     return {"passages_per_second": len(rows) / timed(lambda: score(rows))}
+
+
+def tried_worker(system: str, threads: int, batch: int) -> dict[str, float]:
+    return pace(texts()[:TRIED], system, threads, batch)
+
+
+def distinct_worker(system: str, threads: int, batch: int) -> dict[str, float]:
+    return pace(texts(), system, threads, batch)
 
 
 def cut_worker(system: str, threads: int, batch: int) -> dict[str, float]:
-    rows = cut(realistic()[::PIPELINE_READS])
-    score = load(system, threads, batch)
-    score(rows[:16])
-    return {"passages_per_second": len(rows) / timed(lambda: score(rows))}
+    return pace(cut(realistic()[::PIPELINE_READS]), system, threads, batch)
 
 
 def cold_worker(system: str, threads: int, batch: int) -> dict[str, float]:
-    load(system, threads, batch)(["One passage."])
+    LOADERS[system](threads, batch)(["One passage."])
     return {}
 
 
@@ -213,7 +229,7 @@ def measure(worker: str, system: str = "", threads: int = 2, batch: int = 1) -> 
     return {**json.loads(done.stdout.splitlines()[-1]), "process_seconds": time.perf_counter() - started}
 
 
-def batch_seconds(documents: list[str], threads: int) -> float:
+def batch_seconds(documents: list[str], threads: int, *options: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in.jsonl")
         source.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents), encoding="utf-8")
@@ -226,6 +242,7 @@ def batch_seconds(documents: list[str], threads: int) -> float:
             str(Path(folder, "out.parquet")),
             "--threads",
             str(threads),
+            *options,
         )
 
 
@@ -240,17 +257,19 @@ def median(values: list[float], digits: int = 3) -> float:
 
 
 def distinct_part(rounds: int, threads: int) -> dict[str, Any]:
-    tried = {batch: measure("distinct", "pipeline", threads, batch)["passages_per_second"] for batch in BATCH_SIZES}
-    best = max(tried, key=tried.__getitem__)
-    say("pipeline by batch size", tried)
+    best = {}
+    for system in PIPELINES.values():
+        tried = {batch: measure("tried", system, threads, batch)["passages_per_second"] for batch in BATCH_SIZES}
+        best[system] = max(tried, key=tried.__getitem__)
+        say(f"{system} by batch size", tried)
     found = []
     for _ in range(rounds):
-        found.append({system: measure("distinct", system, threads, best) for system in SYSTEMS})
+        found.append({system: measure("distinct", system, threads, best.get(system, 1)) for system in SYSTEMS})
         say("distinct", {system: found[-1][system]["passages_per_second"] for system in SYSTEMS})
     speeds = [{system: each[system]["passages_per_second"] for system in SYSTEMS} for each in found]
     return {
         "passages": len(texts()),
-        "pipeline_batch_size": best,
+        "pipeline_batch_sizes": best,
         "precision": cabletag_precision(),
         "systems": {
             system: {
@@ -260,39 +279,48 @@ def distinct_part(rounds: int, threads: int) -> dict[str, Any]:
         },
         "rounds": [{system: round(speed, 1) for system, speed in each.items()} for each in speeds],
         "median_ratio": {
-            system: median([each[system] / each["pipeline"] for each in speeds], 2) for system in SYSTEMS[:2]
+            system: median([each[system] / each[other] for each in speeds], 2)
+            for system, other in {**PIPELINES, "cabletag f32": "pipeline"}.items()
         },
     }
 
 
 def end_to_end_part(rounds: int, threads: int) -> dict[str, Any]:
-    documents, found, batch = realistic(), [], earlier()["distinct"]["pipeline_batch_size"]
+    documents, found, batch = realistic(), [], earlier()["distinct"]["pipeline_batch_sizes"]
     passages = len(cut(documents))
     for _ in range(rounds):
-        slow = measure("cut", "pipeline", threads, batch)
-        seconds = batch_seconds(documents, threads)
-        found.append({"cabletag batch": passages / seconds, "pipeline": slow["passages_per_second"]})
-        say("end to end", found[-1])
+        speeds = {}
+        for system, other in PIPELINES.items():
+            speeds[other] = measure("cut", other, threads, batch[other])["passages_per_second"]
+            speeds[system] = passages / batch_seconds(documents, threads, *MODEL_OPTIONS[system])
+        found.append(speeds)
+        say("end to end", speeds)
     return {
         "documents": len(documents),
         "passages": passages,
         "passages_per_second": {system: median([each[system] for each in found], 1) for system in found[0]},
         "rounds": [{system: round(speed, 1) for system, speed in each.items()} for each in found],
-        "median_ratio": median([each["cabletag batch"] / each["pipeline"] for each in found], 2),
+        "median_ratio": {
+            system: median([each[system] / each[other] for each in found], 2) for system, other in PIPELINES.items()
+        },
     }
 
 
 def cold_start_part(rounds: int, threads: int) -> dict[str, Any]:
-    found = [
-        {
-            "cabletag": start_seconds("-m", "cabletag.cli", "tag", "--text", "One passage."),
-            "pipeline": measure("cold", "pipeline", threads, 1)["process_seconds"],
-        }
-        for _ in range(rounds)
-    ]
+    found = []
+    for _ in range(rounds):
+        seconds = {}
+        for system, other in PIPELINES.items():
+            seconds[system] = start_seconds(
+                "-m", "cabletag.cli", "tag", "--text", "One passage.", *MODEL_OPTIONS[system]
+            )
+            seconds[other] = measure("cold", other, threads, 1)["process_seconds"]
+        found.append(seconds)
     return {
         "seconds": {system: median([each[system] for each in found]) for system in found[0]},
-        "median_ratio": median([each["pipeline"] / each["cabletag"] for each in found], 2),
+        "median_ratio": {
+            system: median([each[other] / each[system] for each in found], 2) for system, other in PIPELINES.items()
+        },
         "import cabletag": median([start_seconds("-c", "import cabletag") for _ in range(5)]),
         "cabletag --help": median([start_seconds("-m", "cabletag.cli", "--help") for _ in range(5)]),
     }
@@ -330,7 +358,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        workers = {"distinct": distinct_worker, "cut": cut_worker, "cold": cold_worker}
+        workers = {"tried": tried_worker, "distinct": distinct_worker, "cut": cut_worker, "cold": cold_worker}
         if arguments.worker == "growth":
             found = growth_worker(int(arguments.system))
         else:

@@ -1,4 +1,4 @@
-"""Generated parts of README.md and of the model card, from the codebook, the results and the tool itself.
+"""Generated parts of README.md and of the model cards, from the codebook, the results and the tool itself.
 
     python benchmarks/tables.py [--check]
 
@@ -11,14 +11,14 @@ from __future__ import annotations
 import io
 import sys
 from contextlib import redirect_stdout
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import reports
 
 from cabletag import Codebook, Tagger
-from cabletag.assets import codebook_file, model_folder
+from cabletag.assets import DEFAULT_MODEL, MODELS, codebook_file, model_folder
 from cabletag.console import tag_table
 from cabletag.corpus import read_rows
 from cabletag.manifest import Manifest
@@ -141,11 +141,12 @@ def quality_part() -> str:
     return "\n".join(lines)
 
 
-def labels_quality_part() -> str:
+def labels_quality_part(model: Path) -> str:
     report = reports.read("quality")
+    system = "cabletag" if model.name == DEFAULT_MODEL else model.name
     lines = []
     for set_name, systems in report["results"].items():
-        found = systems["cabletag"]
+        found = systems[system]
         overall = found["overall"]
         lines += [
             f"### {set_name}: {overall['passages']:,} passages",
@@ -184,17 +185,23 @@ def labels_quality_part() -> str:
 def speed_part() -> str:
     report = reports.read("speed")
     distinct, ends, cold, growth = (report[part] for part in ("distinct", "end_to_end", "cold_start", "growth"))
+    pipelines = {
+        system: f"transformers pipeline of the same shape, batch size {size}"
+        for system, size in distinct["pipeline_batch_sizes"].items()
+    }
     names = {
         "cabletag": f"cabletag ({distinct['precision']}, as this machine runs it)",
         "cabletag f32": "cabletag in single precision",
-        "pipeline": f"transformers pipeline, batch size {distinct['pipeline_batch_size']}",
+        "cabletag-minilm": f"`--model cabletag-minilm` ({distinct['precision']})",
+        **pipelines,
         "setfit": "frozen MiniLM + linear head (sentence-transformers)",
         "tfidf": "TF-IDF + linear model",
     }
     lines = _head("system", "passages/s", "peak memory, MB")
     for system, found in distinct["systems"].items():
         lines.append(f"| {names[system]} | {found['passages_per_second']:,.0f} | {found['peak_mb']:,.0f} |")
-    ratios = distinct["median_ratio"]
+    ratios, paces, seconds = distinct["median_ratio"], ends["passages_per_second"], cold["seconds"]
+    small = "cabletag-minilm"
     sizes = "; ".join(
         f"{int(size):,} passages {found['peak_mb']:.0f} MB, {found['microseconds_per_passage']:.0f} µs each"
         for size, found in growth.items()
@@ -205,10 +212,11 @@ def speed_part() -> str:
         [
             *lines,
             "",
-            f"{distinct['passages']:,} distinct passages; against the pipeline **{ratios['cabletag']:.1f} times**, in single precision {ratios['cabletag f32']:.1f} times. "
+            f"{distinct['passages']:,} distinct passages; against the pipeline of its shape **{ratios['cabletag']:.1f} times**, in single precision {ratios['cabletag f32']:.1f} times; `{small}` {ratios[small]:.1f} times that of its own. "
             f"`cabletag batch` end to end, its start included, on {ends['passages']:,} passages in {ends['documents']:,} documents, a fifth of them boilerplate: "
-            f"{ends['passages_per_second']['cabletag batch']:,.0f} passages/s, **{ends['median_ratio']:.1f} times** the pipeline ({ends['passages_per_second']['pipeline']:,.0f}, its start left out). "
-            f"One passage from a cold start: {cold['seconds']['cabletag']:.1f} s, the pipeline {cold['seconds']['pipeline']:.1f} s; {starts}. "
+            f"{paces['cabletag']:,.0f} passages/s, **{ends['median_ratio']['cabletag']:.1f} times** the pipeline ({paces['pipeline']:,.0f}, its start left out); "
+            f"`{small}` {paces[small]:,.0f}, {ends['median_ratio'][small]:.1f} times its pipeline ({paces['pipeline ' + small]:,.0f}). "
+            f"One passage from a cold start: {seconds['cabletag']:.1f} s, the pipeline {seconds['pipeline']:.1f} s; `{small}` {seconds[small]:.1f} s and {seconds['pipeline ' + small]:.1f} s; {starts}. "
             f"The scorer itself, with an encoder that costs nothing: {sizes}.",
             "",
             f"Medians of {len(distinct['rounds'])} alternating rounds, {distinct['threads']} threads ({distinct['machine']}), {distinct['date']}, by `benchmarks/speed.py`; its results hold every round, for machines like this one are not quiet.",
@@ -308,8 +316,8 @@ def ablation_part() -> str:
     return "\n".join(lines)
 
 
-def training_part() -> str:
-    manifest = Manifest.load(model_folder())
+def training_part(model: Path) -> str:
+    manifest = Manifest.load(model)
     training = manifest.training
     recipe = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in training["recipe"].items())
     log = "\n".join(
@@ -355,22 +363,21 @@ PARTS = {
     "output-errors": output_errors_part,
     "outside": outside_part,
     "quality": quality_part,
-    "labels-quality": labels_quality_part,
     "speed": speed_part,
     "evidence": evidence_part,
     "robustness": robustness_part,
     "prevalence": prevalence_part,
     "sources": sources_part,
-    "training": training_part,
     "neutrality": neutrality_part,
     "manifestos": manifestos_part,
     "ablation": ablation_part,
 }
 
 
-def fill(text: str) -> str:
-    """The page with every generated part made anew."""
-    for name, make in PARTS.items():
+def fill(text: str, model: Path) -> str:
+    """The page with every generated part made anew; `model` is the folder of the model whose page it is."""
+    own = {"labels-quality": partial(labels_quality_part, model), "training": partial(training_part, model)}
+    for name, make in (PARTS | own).items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin in text:
             before, _, rest = text.partition(begin)
@@ -381,10 +388,11 @@ def fill(text: str) -> str:
 
 def main() -> int:
     stale = []
-    for page in (ROOT / "README.md", model_folder() / "MODEL_CARD.md"):
+    cards = [(folder / "MODEL_CARD.md", folder) for folder in sorted(MODELS.iterdir())]
+    for page, model in ((ROOT / "README.md", model_folder()), *cards):
         text = page.read_text(encoding="utf-8")
-        if (filled := fill(text)) != text:
-            stale.append(page.name)
+        if (filled := fill(text, model)) != text:
+            stale.append(str(page.relative_to(ROOT)))
             if "--check" not in sys.argv:
                 page.write_text(filled, encoding="utf-8")
     if stale and "--check" in sys.argv:

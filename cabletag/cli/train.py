@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,8 +43,8 @@ def train(
     from cabletag.training.recipe import Recipe
 
     book = codebook or assets.codebook_file()
-    given = {"base": base, "epochs": epochs, "learning_rate": learning_rate, "seed": seed}
-    recipe = Recipe(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    given: dict[str, Any] = {"base": base, "epochs": epochs, "learning_rate": learning_rate, "seed": seed}
+    recipe = Recipe.of(**{key: value for key, value in given.items() if value is not None})
     train(
         output,
         book,

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cabletag.assets import DEFAULT_MODEL
+from cabletag.assets import is_shipped
 from cabletag.errors import OptionError
 from cabletag.evaluation import prevalence
 from cabletag.evaluation.sources import read_evaluation
@@ -60,7 +60,7 @@ def write_report(
         over_time=_panels(found, found.times, names, order, True, "t") if time else [],
         over_groups=_panels(found, found.groups, names, order, False, "g") if by else [],
         together=charts.together_chart(found, names, occurring, "Labels that occur together", "c-pairs") if pairs else "",
-        pairs=pairs, shipped=results.run["model"].get("name") == DEFAULT_MODEL, by=by, time=time, measured=measured, strongest=strongest, shown=_passages(found),
+        pairs=pairs, shipped=is_shipped(results.run["model"].get("name", "")), by=by, time=time, measured=measured, strongest=strongest, shown=_passages(found),
         has_text="text" in results.columns, has_evidence="evidence" in results.columns,
         facts=_facts(results),
     )  # fmt: skip

@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from cabletag.corpus import CodedPassage, gold_matrix, read_rows
 from cabletag.tagger import Tagger
 from cabletag.train import train
 from cabletag.training.data import training_data
-from cabletag.training.recipe import Recipe
+from cabletag.training.recipe import MINILM, Recipe
 
 FOLDER = Path(__file__).resolve().parents[1] / "cable-2025-11-21"
 LEAST = 1e-4  # a probability nearer to 0 or 1 says no more
@@ -38,7 +37,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--count", type=int, default=540)
     arguments = parser.parse_args()
-    codebook, recipe = Codebook.load(FOLDER / "codebook.yaml"), replace(Recipe(), epochs=arguments.epochs)
+    codebook, recipe = Codebook.load(FOLDER / "codebook.yaml"), Recipe.of(MINILM, epochs=arguments.epochs)
     passages, _ = training_data(codebook, arguments.corpus, recipe, arguments.real_text, print)
     found: list[dict] = []
     for half in (0, 1):
