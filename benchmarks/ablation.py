@@ -4,8 +4,8 @@
 
 Every variant is trained from scratch on the same share of the passages and scored on the whole held-out data of the shipped model, whose
 thresholds it does not need: macro average precision over content labels with five positives or more. A full run each would take
-hours on two cores, so differences are what counts, not levels; and but for the base itself the base is the small one. Variants that the file holds already, for the same
-setting and data, are not run again.
+hours on two cores, so differences are what counts, not levels. The base is the small one where a variant names no other. Variants that the file
+holds already, for the same setting and data, are not run again.
 """
 
 from __future__ import annotations
