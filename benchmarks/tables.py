@@ -326,7 +326,7 @@ def training_part(model: Path) -> str:
     )
     averaged = "".join(
         f", and its weights averaged with those of an earlier run of {other['seconds']} s on {other['passages']['train']:,} passages, "
-        f"{other['recipe']['epochs']} epochs (`{other['weights_sha256'][:12]}`)"
+        f"{other['recipe']['epochs']} {'epoch' if other['recipe']['epochs'] == 1 else 'epochs'} (`{other['weights_sha256'][:12]}`)"
         for other in training.get("averaged_with", [])
     )
     return (

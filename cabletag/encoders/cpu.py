@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cabletag.encoders import WindowedEncoder
+from cabletag.encoders import STEP, WindowedEncoder
 from cabletag.errors import OptionError
 
 GRAPH = "model.onnx"
@@ -51,8 +51,9 @@ class CpuEncoder(WindowedEncoder):
         self._idle: SimpleQueue[list[Any]] = SimpleQueue()
         for _ in range(workers):
             self._idle.put([part.create_infer_request() for part in compiled])
-        # OpenVINO's binding sets itself up in its first call; two first calls at once can wait for each other without end.
-        self.run(np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64))
+        # OpenVINO's binding sets itself up in its first call; two first calls at once can wait for each other without end. The
+        # shape is one that passages have: for a single token it would arrange all weights once more, and keep both.
+        self.run(np.zeros((1, STEP), np.int64), np.ones((1, STEP), np.int64))
 
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Token ids and mask (rows, tokens) to contributions (rows, tokens, labels)."""
