@@ -34,7 +34,6 @@ BATCH_SIZES = (1, 8, 32)
 SMALL = "cabletag-minilm"
 PIPELINES = {"cabletag": "pipeline", SMALL: f"pipeline {SMALL}"}
 MODEL_OPTIONS = {"cabletag": (), SMALL: ("--model", SMALL)}
-SYSTEMS = ("cabletag", "cabletag f32", "pipeline", SMALL, f"pipeline {SMALL}", "setfit", "tfidf")
 TRIED = 256  # passages that the pipeline's batch size is tried on
 PARAGRAPHS, BOILERPLATE, LABELLED = 10_000, 0.2, 0.1
 PIPELINE_READS = 15  # one document in so many: its pace does not depend on how many it reads
@@ -134,8 +133,8 @@ def tfidf(_threads: int, _batch: int) -> Callable[[list[str]], Any]:
 LOADERS: dict[str, Callable[..., Callable[[list[str]], Any]]] = {
     "cabletag": cabletag,
     "cabletag f32": partial(cabletag, precision="f32"),
-    SMALL: partial(cabletag, model=SMALL),
     "pipeline": pipeline,
+    SMALL: partial(cabletag, model=SMALL),
     PIPELINES[SMALL]: partial(pipeline, shape=SMALL),
     "setfit": setfit,
     "tfidf": tfidf,
@@ -173,6 +172,8 @@ def growth_worker(passages: int) -> dict[str, float]:
     import numpy as np
 
     from cabletag import BatchOptions, Tagger, score_corpus
+    from cabletag.assets import model_folder
+    from cabletag.manifest import Manifest
 
     class Free:
         precision = "f32"
@@ -185,7 +186,7 @@ def growth_worker(passages: int) -> dict[str, float]:
         def explain(self, rows: list[str]) -> list[Any]:
             raise NotImplementedError
 
-    tagger = Tagger(Free(), Tagger.from_pretrained().manifest)
+    tagger = Tagger(Free(), Manifest.load(model_folder()))
     rows = texts("train")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in.jsonl")
@@ -264,9 +265,9 @@ def distinct_part(rounds: int, threads: int) -> dict[str, Any]:
         say(f"{system} by batch size", tried)
     found = []
     for _ in range(rounds):
-        found.append({system: measure("distinct", system, threads, best.get(system, 1)) for system in SYSTEMS})
-        say("distinct", {system: found[-1][system]["passages_per_second"] for system in SYSTEMS})
-    speeds = [{system: each[system]["passages_per_second"] for system in SYSTEMS} for each in found]
+        found.append({system: measure("distinct", system, threads, best.get(system, 1)) for system in LOADERS})
+        say("distinct", {system: found[-1][system]["passages_per_second"] for system in LOADERS})
+    speeds = [{system: each[system]["passages_per_second"] for system in LOADERS} for each in found]
     return {
         "passages": len(texts()),
         "pipeline_batch_sizes": best,
@@ -275,7 +276,7 @@ def distinct_part(rounds: int, threads: int) -> dict[str, Any]:
             system: {
                 key: median([each[system][key] for each in found], 1) for key in ("passages_per_second", "peak_mb")
             }
-            for system in SYSTEMS
+            for system in LOADERS
         },
         "rounds": [{system: round(speed, 1) for system, speed in each.items()} for each in speeds],
         "median_ratio": {

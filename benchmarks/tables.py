@@ -185,14 +185,15 @@ def labels_quality_part(model: Path) -> str:
 def speed_part() -> str:
     report = reports.read("speed")
     distinct, ends, cold, growth = (report[part] for part in ("distinct", "end_to_end", "cold_start", "growth"))
+    small = "cabletag-minilm"
     pipelines = {
-        system: f"transformers pipeline of the same shape, batch size {size}"
+        system: f"transformers pipeline of that shape, batch size {size}"
         for system, size in distinct["pipeline_batch_sizes"].items()
     }
     names = {
         "cabletag": f"cabletag ({distinct['precision']}, as this machine runs it)",
         "cabletag f32": "cabletag in single precision",
-        "cabletag-minilm": f"`--model cabletag-minilm` ({distinct['precision']})",
+        small: f"`--model {small}` ({distinct['precision']})",
         **pipelines,
         "setfit": "frozen MiniLM + linear head (sentence-transformers)",
         "tfidf": "TF-IDF + linear model",
@@ -201,7 +202,6 @@ def speed_part() -> str:
     for system, found in distinct["systems"].items():
         lines.append(f"| {names[system]} | {found['passages_per_second']:,.0f} | {found['peak_mb']:,.0f} |")
     ratios, paces, seconds = distinct["median_ratio"], ends["passages_per_second"], cold["seconds"]
-    small = "cabletag-minilm"
     sizes = "; ".join(
         f"{int(size):,} passages {found['peak_mb']:.0f} MB, {found['microseconds_per_passage']:.0f} µs each"
         for size, found in growth.items()
