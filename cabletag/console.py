@@ -1,13 +1,10 @@
-"""What a person sees: rich tables for a terminal, and JSON lines for a pipe."""
+"""What a person sees: rich tables for a terminal."""
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Collection, Iterator
-from dataclasses import asdict
+from collections.abc import Collection
 from itertools import groupby
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -17,34 +14,10 @@ from rich.text import Text
 from cabletag.codebook import Codebook, Label
 from cabletag.manifest import Manifest
 from cabletag.prediction import Prediction
-from cabletag.tagger import TaggedDocument, passage_row
+from cabletag.tagger import TaggedDocument
 from cabletag.text import Passage
-from cabletag.writing import json_line
 
 _COLOURS = {"talking_point": "cyan", "directive": "magenta", "response": "green"}
-
-
-def rows(
-    source: str, tagged: TaggedDocument, all_scores: bool, voice: str | None, evidence: bool = False
-) -> Iterator[dict[str, Any]]:
-    """One JSON-ready row per passage, in document order; spans of evidence count characters of the document, as start and end do."""
-    for number, (passage, prediction) in enumerate(zip(tagged.passages, tagged.predictions, strict=True), 1):
-        shown = (
-            prediction.scores if all_scores else (*prediction.labels, *([voice] if voice and prediction.labels else []))
-        )
-        yield {
-            "source": source,
-            "passage": number,
-            **passage_row(passage, prediction),
-            "scores": {label: round(prediction.scores[label], 4) for label in shown},
-            "windows": prediction.windows,
-            **({"evidence": [asdict(span) for span in prediction.evidence]} if evidence else {}),
-        }
-
-
-def write_json(items: Iterator[dict[str, Any]]) -> None:
-    """JSON lines on standard output; lone surrogates are escaped, so that any text can be written."""
-    sys.stdout.writelines(map(json_line, items))
 
 
 def tag_table(source: str, tagged: TaggedDocument, codebook: Codebook, all_scores: bool, show_empty: bool) -> None:
@@ -145,22 +118,21 @@ def label_page(label: Label, codebook: Codebook) -> None:
 
 def model_table(manifests: list[Manifest], problems: dict[str, str], default: str) -> None:
     """Model folders with what they were trained for; `default` is the name of the one that is taken where none is named."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("Model", "Codebook", "Labels", "Base model", "Trained", "State"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("Model", "Codebook", "Base model", "Trained", "State"):
         table.add_column(column, overflow="fold", no_wrap=column == "Model")
     for manifest in manifests:
-        codebook = f"{manifest.codebook['id']} {manifest.codebook['version']}"
         table.add_row(
             manifest.name,
-            codebook,
-            str(len(manifest.labels)),
+            manifest.codebook["id"],
             manifest.base_model["id"].rpartition("/")[2],
             manifest.training["date"],
-            "verified, the default" if manifest.name == default else "verified",
+            "verified",
         )
     for name, problem in problems.items():
-        table.add_row(name, "", "", "", "", Text(problem, style="red"))
+        table.add_row(name, "", "", "", Text(problem, style="red"))
     Console().print(table)
+    print(f"{default} is taken where no model is named")
 
 
 def model_page(manifest: Manifest) -> None:

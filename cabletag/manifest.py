@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from cabletag.errors import ModelError
 
 FORMAT = 1
 FILE = "manifest.json"
+WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,13 @@ class Manifest:
     @classmethod
     def load(cls, folder: Path, unchecked: str = "") -> Manifest:
         """Read the manifest of a model folder and check every file but `unchecked` against it. Raises ModelError."""
+        manifest = cls.read(folder)
+        manifest._verify(folder, [name for name in manifest.files if name != unchecked])
+        return manifest
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read the manifest of a model folder, for files that are `verified` while they are loaded. Raises ModelError."""
         if not folder.is_dir():
             raise ModelError(f"{folder}: expected a model folder, found none; see `cabletag models`")
         try:
@@ -52,7 +62,7 @@ class Manifest:
                     f"{folder / FILE}: expected format {FORMAT}, found {raw['format']}; update cabletag or the model"
                 )
             labels = tuple(LabelPolicy(**label) for label in raw.pop("labels"))
-            manifest = cls(labels=labels, **raw)
+            return cls(labels=labels, **raw)
         except OSError as error:
             raise ModelError(
                 f"{folder}: expected a model folder with its {FILE}, found: {error.strerror}; check the path, or copy the model anew"
@@ -61,8 +71,21 @@ class Manifest:
             raise ModelError(
                 f"{folder / FILE}: expected a manifest of format {FORMAT}, found: {error}; train the model anew"
             ) from error
-        manifest._verify(folder, unchecked)
-        return manifest
+
+    @contextmanager
+    def verified(self, folder: Path) -> Iterator[None]:
+        """Check every file against the manifest, the weights while the block loads them: to hash them takes a processor as long as to read them.
+
+        Raises ModelError before the block or when it ends, in place of what a damaged file made of the block.
+        """
+        weights = [name for name in self.files if name.endswith(WEIGHTS)]
+        self._verify(folder, [name for name in self.files if name not in weights])
+        with ThreadPoolExecutor(1) as pool:
+            check = pool.submit(self._verify, folder, weights)
+            try:
+                yield
+            finally:
+                check.result()
 
     def require(self, folder: Path, codebook_id: str, version: str) -> None:
         """Raise ModelError unless the model was trained for this codebook and version."""
@@ -73,16 +96,14 @@ class Manifest:
                 "train one with `cabletag train` or install the matching cabletag"
             )
 
-    def _verify(self, folder: Path, unchecked: str) -> None:
-        for name, expected in self.files.items():
-            if name == unchecked:
-                continue
+    def _verify(self, folder: Path, names: Sequence[str]) -> None:
+        for name in names:
             path = folder / name
             if not path.is_file():
                 raise ModelError(f"{path}: expected this file of the model, found none; copy the folder anew")
-            if (found := sha256(path)) != expected:
+            if (found := sha256(path)) != self.files[name]:
                 raise ModelError(
-                    f"{path}: expected SHA-256 {expected[:12]}…, found {found[:12]}…; the file was changed, copy the folder anew"
+                    f"{path}: expected SHA-256 {self.files[name][:12]}…, found {found[:12]}…; the file was changed, copy the folder anew"
                 )
 
     def save(self, folder: Path) -> None:
@@ -98,7 +119,7 @@ class Manifest:
     @property
     def weights_sha256(self) -> str:
         """The digest of the weights; see `joint`."""
-        return joint([digest for name, digest in sorted(self.files.items()) if name.endswith(".safetensors")])
+        return joint([digest for name, digest in sorted(self.files.items()) if name.endswith(WEIGHTS)])
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from cabletag.codebook import Codebook, codebook_of
 from cabletag.encoders import Encoder
 from cabletag.errors import OptionError, did_you_mean
 from cabletag.extras import need
-from cabletag.manifest import Manifest
+from cabletag.manifest import Manifest, sha256
 from cabletag.prediction import Prediction, calibrate, decide
 from cabletag.text import Document, Passage, split
 
@@ -77,20 +77,21 @@ class Tagger:
         codebook.
         """
         folder = model_folder(model)
-        manifest = Manifest.load(folder)
+        manifest = Manifest.read(folder)
         shipped = codebook_file(manifest.codebook["id"])
-        if shipped.is_file():
+        if shipped.is_file() and sha256(shipped) != manifest.codebook["sha256"]:
             codebook = Codebook.load(shipped)
             manifest.require(folder, codebook.id, codebook.version)
         size = (manifest.max_tokens, manifest.stride, len(manifest.labels))
-        if device == "cpu":
-            from cabletag.encoders.cpu import CpuEncoder
+        with manifest.verified(folder):
+            if device == "cpu":
+                from cabletag.encoders.cpu import CpuEncoder
 
-            return cls(CpuEncoder(folder, *size, threads=threads, precision=precision), manifest)
-        need("train", "torch", "transformers")
-        from cabletag.encoders.torch import TorchEncoder
+                return cls(CpuEncoder(folder, *size, threads=threads, precision=precision), manifest)
+            need("train", "torch", "transformers")
+            from cabletag.encoders.torch import TorchEncoder
 
-        return cls(TorchEncoder(folder, *size, device=device, precision=precision), manifest)
+            return cls(TorchEncoder(folder, *size, device=device, precision=precision), manifest)
 
     def codebook(self, path: Path | None = None) -> Codebook:
         """The codebook of the model, shipped or from a file. Raises OptionError where it is neither, or another one."""

@@ -18,7 +18,7 @@ LAYERS = [
     {"encoders", "policy"},
     {"explain"},
     {"tagger"},
-    {"annotation", "batch", "console", "evaluation", "golden"},
+    {"annotation", "batch", "console", "evaluation", "golden", "piped"},
     {"export", "training"},
     {"report", "train"},
     {"cli"},

@@ -146,11 +146,17 @@ def test_train_without_its_extra_says_what_to_install(run, monkeypatch):
     assert "pip install 'cabletag[train]'" in err
 
 
-def test_models_lists_each_and_one_as_the_default(run, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
-    _, out, _ = run("models")
-    assert {"cabletag-minilm", "cabletag-mpnet"} <= set(out.split())
-    assert out.count("the default") == 1
+def test_models_lists_each_on_a_line_of_eighty_columns(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("models")[1].splitlines()
+    assert [line.split()[::4] for line in lines if "verified" in line] == [
+        ["cabletag-minilm", "verified"],
+        ["cabletag-mpnet", "verified"],
+    ]
+
+
+def test_models_names_the_one_that_is_taken_by_default(run):
+    assert "cabletag-mpnet is taken where no model is named" in run("models")[1]
 
 
 def test_damaged_shipped_model_is_listed_as_such(run, monkeypatch, tmp_path):

@@ -31,6 +31,19 @@ def test_missing_file_is_refused(folder):
         Manifest.load(folder)
 
 
+@pytest.mark.parametrize("name", ["weights.bin", "model.safetensors"])
+def test_damaged_file_is_told_in_place_of_what_it_made_of_loading(tmp_path, manifest, name):
+    (tmp_path / name).write_bytes(b"weights")
+    damaged = replace(manifest, files={name: "0" * 64})
+    with pytest.raises(ModelError, match="the file was changed"), damaged.verified(tmp_path):
+        raise RuntimeError("unreadable weights")
+
+
+def test_whole_files_let_an_error_of_loading_through(folder):
+    with pytest.raises(RuntimeError, match="no memory"), Manifest.read(folder).verified(folder):
+        raise RuntimeError("no memory")
+
+
 def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(ModelError, match="expected a model folder, found none"):
         Manifest.load(tmp_path / "none")

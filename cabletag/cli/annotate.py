@@ -62,7 +62,7 @@ def annotate_import(
     """
     from dataclasses import asdict
 
-    from cabletag import console
+    from cabletag import piped
     from cabletag.annotation import agreement, corpus_row, read_back, tables
     from cabletag.codebook import Codebook
     from cabletag.extras import need
@@ -76,7 +76,7 @@ def annotate_import(
     write_text(corpus, "".join(json_line(corpus_row(item, book)) for item in returned.items), files)
     found = agreement(returned.items, book)
     if json_out or not sys.stdout.isatty():
-        console.write_json(asdict(entry) for entry in found)
+        piped.write_json(asdict(entry) for entry in found)
     else:
         tables.agreement_table(found)
     typer.echo(

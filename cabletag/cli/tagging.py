@@ -48,8 +48,7 @@ def tag(
 
     A table on a terminal, JSON lines in a pipe. A file that cannot be read is named on standard error, the others are tagged, and the exit code is 1.
     """
-    from cabletag import assets, console, records
-    from cabletag.codebook import Codebook
+    from cabletag import assets, piped, records
     from cabletag.tagger import Tagger
 
     if (text is None) == (not files):
@@ -67,6 +66,9 @@ def tag(
     sources = records.read_text(text) if text is not None else records.read_sources(files or [], encoding)
     book = None
     if sys.stdout.isatty() and not json_lines:  # a table takes its colours from the codebook
+        from cabletag import console
+        from cabletag.codebook import Codebook
+
         file = assets.codebook_file(tagger.manifest.codebook["id"])
         book = Codebook.load(file if file.is_file() else None)
     failed = False
@@ -77,7 +79,7 @@ def tag(
             continue
         tagged = tagger.tag_document(source.text, format=source.format if format == "auto" else format, **options)  # type: ignore[arg-type]
         if book is None:
-            console.write_json(console.rows(source.name, tagged, all_scores, tagger.manifest.voice, evidence))
+            piped.write_json(piped.rows(source.name, tagged, all_scores, tagger.manifest.voice, evidence))
         else:
             console.tag_table(source.name, tagged, book, all_scores, show_empty or text is not None)
     if failed:

@@ -12,8 +12,8 @@ import numpy as np
 from cabletag.ngrams import NgramClassifier
 
 Scored = TypeVar("Scored")
-MAX_ROWS, MAX_TOKENS = 16, 1_024  # of a batch: more of them takes more memory and is no faster
-STEP = 16  # a row is padded to its own next multiple: one shape, and so one score, whatever stands beside it
+MAX_ROWS, MAX_TOKENS = 16, 512  # of a batch: more of them takes more memory and is no faster
+STEP = 8  # a row is padded to its own next multiple: one shape, and so one score, whatever stands beside it
 
 
 class Encoder(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 from pathlib import Path
 from queue import SimpleQueue
@@ -11,6 +13,7 @@ import numpy as np
 
 from cabletag.encoders import STEP, WindowedEncoder
 from cabletag.errors import OptionError
+from cabletag.manifest import WEIGHTS
 
 GRAPH = "model.onnx"
 VECTORS = "vectors"  # between the encoder and the head
@@ -34,26 +37,16 @@ class CpuEncoder(WindowedEncoder):
         threads: int | None = None,
         precision: str = "auto",
     ) -> None:
-        import openvino
-
         workers = threads or os.cpu_count() or 1
         super().__init__(folder, max_tokens, stride, outputs, workers)
-        core = openvino.Core()
-        self.precision = _precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-        settings = {"NUM_STREAMS": str(workers), "INFERENCE_NUM_THREADS": str(workers)}
-        graph = core.read_model(folder / GRAPH)
-        _keep_halves(graph)
-        parts = [(graph, "f32")] if self.precision == "f32" else zip(_cut(graph), ("bf16", "f32"), strict=True)
-        compiled = [
-            core.compile_model(part, "CPU", {"INFERENCE_PRECISION_HINT": precision, **settings})
-            for part, precision in parts
-        ]
+        self.precision, compiled = _compile(folder / GRAPH, workers, precision)
         self._idle: SimpleQueue[list[Any]] = SimpleQueue()
         for _ in range(workers):
             self._idle.put([part.create_infer_request() for part in compiled])
         # OpenVINO's binding sets itself up in its first call; two first calls at once can wait for each other without end. The
         # shape is one that passages have: for a single token it would arrange all weights once more, and keep both.
         self.run(np.zeros((1, STEP), np.int64), np.ones((1, STEP), np.int64))
+        _unmap_weights(folder)
 
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Token ids and mask (rows, tokens) to contributions (rows, tokens, labels)."""
@@ -68,11 +61,38 @@ class CpuEncoder(WindowedEncoder):
             self._idle.put(requests)
 
 
+def _compile(path: Path, workers: int, precision: str) -> tuple[str, list[Any]]:
+    """The precision that is used, and the graph ready to run in it, in one part or two."""
+    import openvino
+
+    core = openvino.Core()
+    precision = _precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    settings = {"NUM_STREAMS": str(workers), "INFERENCE_NUM_THREADS": str(workers)}
+    graph = core.read_model(path)
+    _keep_halves(graph)
+    parts = [(graph, "f32")] if precision == "f32" else zip(_cut(graph), ("bf16", "f32"), strict=True)
+    return precision, [
+        core.compile_model(part, "CPU", {"INFERENCE_PRECISION_HINT": each, **settings}) for part, each in parts
+    ]
+
+
 def _keep_halves(graph: Any) -> None:
     """Have the weights stay as they are stored, in half precision, until an operator takes them; else they are held in single precision beside what the operator makes of them."""
     for node in graph.get_ops():
         if node.get_type_name() == "Convert" and node.input_value(0).get_node().get_type_name() == "Constant":
             node.get_rt_info()["decompression_0"] = True  # OpenVINO's own mark of a conversion that it shall not fold
+
+
+def _unmap_weights(folder: Path) -> None:
+    """On Linux, take the weights' files out of this process's memory: OpenVINO keeps them mapped after it has made its own of them. What it reads again comes back by itself."""
+    maps = Path("/proc/self/maps")
+    if not maps.is_file():
+        return
+    advise = ctypes.CDLL(None).madvise
+    for line in maps.read_text(errors="replace").splitlines():
+        if line.endswith(WEIGHTS) and str(folder.resolve()) in line:
+            start, end = (int(address, 16) for address in line.split()[0].split("-"))
+            advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
 
 
 def _cut(graph: Any) -> tuple[Any, Any]:
