@@ -101,7 +101,7 @@ def _near(splits: dict[str, list[CodedPassage]], contrast: set[str]) -> list[str
     pairs = [
         (value, rows[one], rows[two])
         for one, two, value in zip(closeness.row, closeness.col, closeness.data, strict=True)
-        if one < two and value >= NEAR and not rows[one][1].document == rows[two][1].document in contrast
+        if one < two and value >= NEAR and not _meant(rows[one][1], rows[two][1], contrast)
     ]
     across = [
         value
@@ -111,16 +111,24 @@ def _near(splits: dict[str, list[CodedPassage]], contrast: set[str]) -> list[str
     print(
         f"closest pair across splits: cosine {max(across):.2f}; 99.99th percentile of pairs with a shared 5-gram {np.percentile(across, 99.99):.2f}"
     )
-    phrases: dict[str, set[str]] = {}
-    for split, passage in rows:
+    phrases: dict[str, set[int]] = {}
+    for number, (_, passage) in enumerate(rows):
         words = passage.text.lower().split()
         for start in range(len(words) - 9):
-            phrases.setdefault(" ".join(words[start : start + 10]), set()).add(f"{split}/{passage.id}")
-    shared = {tuple(sorted(found)) for found in phrases.values() if len(found) > 1}
+            phrases.setdefault(" ".join(words[start : start + 10]), set()).add(number)
+    shared = {pair for found in phrases.values() for pair in combinations(sorted(found), 2)}
     return [
         f"{one[0]}/{one[1].id} and {two[0]}/{two[1].id} are near-duplicates (cosine {value:.2f})"
         for value, one, two in pairs
-    ] + [f"{one} and {two} share ten words in a row" for group in shared for one, two in combinations(group, 2)]
+    ] + [
+        f"{rows[one][0]}/{rows[one][1].id} and {rows[two][0]}/{rows[two][1].id} share ten words in a row"
+        for one, two in sorted(shared)
+        if not _meant(rows[one][1], rows[two][1], contrast)
+    ]
+
+
+def _meant(one: CodedPassage, two: CodedPassage, contrast: set[str]) -> bool:
+    return one.document == two.document and one.document in contrast
 
 
 def _pointers(path: Path, codebook: Codebook) -> list[str]:
