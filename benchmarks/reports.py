@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,14 @@ def today() -> str:
 
 
 def machine() -> str:
+    """The processor as it calls itself and, on Linux, its family and model: virtual machines of several generations bear one name."""
     import openvino
 
-    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
-    return f"{name.strip()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME").strip()
+    file = Path("/proc/cpuinfo")
+    told = dict(re.findall(r"^(cpu family|model)\s*: (\d+)$", file.read_text(), re.MULTILINE)) if file.is_file() else {}
+    generation = f" family {told['cpu family']} model {told['model']}" if len(told) == 2 else ""
+    return f"{name}{generation}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def model(tagger: Tagger) -> dict[str, str]:

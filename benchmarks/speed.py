@@ -167,6 +167,12 @@ def cold_worker(system: str, threads: int, batch: int) -> dict[str, float]:
     return {}
 
 
+def precision_worker(_system: str, _threads: int, _batch: int) -> dict[str, str]:
+    from cabletag import Tagger
+
+    return {"precision": Tagger.from_pretrained().precision}
+
+
 def growth_worker(passages: int) -> dict[str, float]:
     """A table of so many distinct passages through score_corpus, with an encoder that gives the length of a text as its logits."""
     import numpy as np
@@ -209,7 +215,8 @@ def timed(work: Callable[[], Any]) -> float:
 # ---- the measurements
 
 
-def measure(worker: str, system: str = "", threads: int = 2, batch: int = 1) -> dict[str, float]:
+def measure(worker: str, system: str = "", threads: int = 2, batch: int = 1) -> dict[str, Any]:
+    """What a worker found in a process of its own. The peak of memory is the parent's where that is higher, so no model is loaded here."""
     command = [
         sys.executable,
         __file__,
@@ -271,7 +278,7 @@ def distinct_part(rounds: int, threads: int) -> dict[str, Any]:
     return {
         "passages": len(texts()),
         "pipeline_batch_sizes": best,
-        "precision": cabletag_precision(),
+        "precision": measure("precision")["precision"],
         "systems": {
             system: {
                 key: median([each[system][key] for each in found], 1) for key in ("passages_per_second", "peak_mb")
@@ -359,7 +366,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        workers = {"tried": tried_worker, "distinct": distinct_worker, "cut": cut_worker, "cold": cold_worker}
+        workers = {
+            "tried": tried_worker,
+            "distinct": distinct_worker,
+            "cut": cut_worker,
+            "cold": cold_worker,
+            "precision": precision_worker,
+        }
         if arguments.worker == "growth":
             found = growth_worker(int(arguments.system))
         else:
@@ -376,12 +389,6 @@ def main() -> None:
         report = {**earlier(), name: {**settings, **measured}}
         reports.write("speed", report)
         print(json.dumps(report[name], indent=1), flush=True)
-
-
-def cabletag_precision() -> str:
-    from cabletag import Tagger
-
-    return Tagger.from_pretrained().precision
 
 
 def say(what: str, found: dict[Any, float]) -> None:
