@@ -9,7 +9,7 @@ import numpy as np
 import openvino
 import pytest
 
-from cabletag import OptionError, Tagger
+from cabletag import OptionError, Tagger, score_corpus
 from cabletag.assets import MODELS, codebook_file, model_folder
 from cabletag.encoders.cpu import GRAPH, VECTORS, _cut, _keep_halves
 from cabletag.golden import check_golden
@@ -36,6 +36,22 @@ def test_golden_scores_hold(name, precision):
     count, worst = check_golden(Tagger.from_pretrained(name, precision=precision), model_folder(name))
     assert count == 63
     assert worst < (2e-3 if precision == "f32" else 5e-2)
+
+
+def test_batch_in_single_precision_says_so(tmp_path):
+    (tmp_path / "in.txt").write_text("Posts should report by Friday.")
+    score_corpus([tmp_path / "in.txt"], tmp_path / "out.jsonl", model="cabletag-minilm", precision="f32")
+    assert json.loads((tmp_path / "out.jsonl.run.json").read_text())["precision"] == "f32"
+
+
+@pytest.mark.parametrize("command", ["tag", "batch", "evaluate"])
+def test_precision_is_passed_on_by_every_command_that_scores(command, tmp_path, run):
+    coded = tmp_path / "coded.jsonl"
+    coded.write_text(json.dumps({"text": "Posts should report by Friday.", "labels": ["reporting_directive"]}) + "\n")
+    output = ["-o", str(tmp_path / "out.jsonl")] if command == "batch" else []
+    code, _, err = run(command, str(coded), *output, "--precision", "f64")
+    assert code == 2
+    assert "expected a precision of auto, f32, bf16, found 'f64'" in err
 
 
 def test_unknown_precision_is_refused():

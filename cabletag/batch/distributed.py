@@ -152,7 +152,7 @@ class _Worker:
                 if self._tagger.precision != self._precision:
                     raise ModelError(
                         f"expected scores in {self._precision} on all machines, as the run began, found {self._tagger.precision} on one; "
-                        "use machines of one kind"
+                        "use machines of one kind, or f32 for the precision"
                     )
                 parts = cut_into_parts(records_of([item], self._options), self._options)
                 for done, part in enumerate(parts, 1):

@@ -58,6 +58,7 @@ def score_corpus(
     tagger: Tagger | None = None,
     model: str | Path | None = None,
     threads: int | None = None,
+    precision: str = "auto",
     max_rejects: int | None = None,
     restart: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -67,14 +68,14 @@ def score_corpus(
 
     `inputs` are files, folders, globs and "-". Rows that cannot be read stand in their place with status "error", and with
     their reason in `<output>.rejects.jsonl`. A run that was stopped in any way goes on when called again with the same
-    arguments; one that is finished is not run again. `tagger` or `model` is what scores, the embedded model by default; `engine`
-    is where: this machine, or a `cabletag.batch.distributed.OnRay`. Raises OptionError, DocumentError, ModelError and OutputError.
+    arguments; one that is finished is not run again. `tagger`, or `model` in
+    `precision` (see `Tagger.from_pretrained`), is what scores, the embedded model by default; `engine` is where: this machine, or a `cabletag.batch.distributed.OnRay`. Raises OptionError, DocumentError, ModelError and OutputError.
     """
     options, output, engine = options or BatchOptions(), Path(output), engine or Local()
     _check(options, output)
     files = find_inputs([str(name) for name in inputs], options.input_format, output)
     engine.check(files)
-    tagger = tagger or Tagger.from_pretrained(model, threads=threads)
+    tagger = tagger or Tagger.from_pretrained(model, threads=threads, precision=precision)
     layout = Layout(output, tagger.labels, options.keep, options.text, options.evidence)
     tagger.tag([], threshold=options.threshold, labels=options.labels)  # wrong options are told before any file is read
     with RunFolder(output) as run:

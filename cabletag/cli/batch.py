@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cabletag.cli.options import FormatOption, ModelOption, ThreadsOption, listed
+from cabletag.cli.options import FormatOption, ModelOption, PrecisionOption, ThreadsOption, listed
 from cabletag.errors import OptionError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def batch(
     threshold: Annotated[float | None, typer.Option(help="As in `cabletag tag`.")] = None,
     labels: Annotated[str | None, typer.Option(help="As in `cabletag tag`.", metavar="ID,ID")] = None,
     threads: ThreadsOption = None,
+    precision: PrecisionOption = "auto",
     max_rejects: Annotated[
         int | None, typer.Option(min=0, help="Stop when more rows than this cannot be read.", metavar="N")
     ] = None,
@@ -96,6 +97,7 @@ def batch(
             options,
             model=model,
             threads=threads,
+            precision=precision,
             max_rejects=max_rejects,
             restart=restart,
             progress=show,

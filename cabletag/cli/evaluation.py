@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cabletag.cli.options import CodebookOption, ModelOption, ThreadsOption
+from cabletag.cli.options import CodebookOption, ModelOption, PrecisionOption, ThreadsOption
 
 
 def evaluate(
@@ -43,6 +43,7 @@ def evaluate(
     ] = False,
     encoding: Annotated[str, typer.Option(help="Encoding of the file.")] = "utf-8",
     threads: ThreadsOption = None,
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Measure the model on passages that you coded. Needs the extra `evaluate`.
 
@@ -60,7 +61,7 @@ def evaluate(
     from cabletag.tagger import Tagger
     from cabletag.writing import check_output
 
-    tagger = Tagger.from_pretrained(model, threads=threads)
+    tagger = Tagger.from_pretrained(model, threads=threads, precision=precision)
     book = tagger.codebook(codebook)
     passages = read_gold(coded, book, text_column, labels_column, encoding)
     if errors is not None:

@@ -20,6 +20,13 @@ CodebookOption = Annotated[
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="auto, prose, markdown or cable.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; all cores by default.")]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="auto (bfloat16 where the processor has it), f32 (slower there, the same scores on every machine) or bf16.",
+    ),
+]
 
 
 def listed(names: str | None) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cabletag.cli.options import CodebookOption, FormatOption, ModelOption, ThreadsOption, listed
+from cabletag.cli.options import CodebookOption, FormatOption, ModelOption, PrecisionOption, ThreadsOption, listed
 from cabletag.errors import OptionError
 
 labels = typer.Typer(
@@ -43,6 +43,7 @@ def tag(
     format: FormatOption = "auto",
     encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
     threads: ThreadsOption = None,
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Tag the passages of files, of standard input (-) or of --text.
 
@@ -56,7 +57,7 @@ def tag(
             "expected files, - or --text, found "
             + ("both" if files else 'none; try `cabletag tag --text "..."`, or - for standard input')
         )
-    tagger = Tagger.from_pretrained(model, threads=threads)
+    tagger = Tagger.from_pretrained(model, threads=threads, precision=precision)
     options = {
         "threshold": threshold,
         "labels": listed(labels),
