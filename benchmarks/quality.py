@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import reports
 import yaml
+from scipy.special import logit
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -24,9 +25,11 @@ from sklearn.pipeline import FeatureUnion
 from cabletag import Codebook, Tagger
 from cabletag.assets import DEFAULT_MODEL, MODELS, codebook_file
 from cabletag.corpus import CodedPassage, digest, gold_matrix, read_corpus
+from cabletag.encoders.cascade import cleared
 from cabletag.evaluation.events import groups
 from cabletag.evaluation.measures import Answers, calibration, measure
 from cabletag.export import compare
+from cabletag.manifest import Cascade
 from cabletag.policy import fit_policy
 from cabletag.prediction import calibrate
 from cabletag.training.data import training_data
@@ -170,6 +173,18 @@ def few_shot(codebook: Codebook, fit: list[CodedPassage], shots: int = 16, seed:
     return (lambda texts, fit: model.encode(texts, batch_size=64, show_progress_bar=True)), few
 
 
+def clearing(cascade: Cascade, codebook: Codebook, scores: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+    """What the first model of the cascade, whose `scores` (passages, labels) these are, keeps from the second."""
+    content = np.array([label != codebook.voice_id for label in codebook.ids])
+    gone = cleared(logit(scores), content, cascade.cleared_below)
+    labelled = gold[:, content].any(axis=1)
+    return {
+        "cleared": round(float(gone.mean()), 4),
+        "labelled": int(labelled.sum()),
+        "labelled_and_cleared": int((labelled & gone).sum()),
+    }
+
+
 def half_precision(tagger: Tagger, rows: list[CodedPassage], codebook: Codebook) -> dict[str, object] | None:
     """What bfloat16 changes against single precision, None on a machine without it."""
     half = Tagger.from_pretrained()
@@ -191,7 +206,8 @@ def main() -> None:
     )
     parser.add_argument("--gold", action="append", default=[], metavar="NAME=FILE", help="another coded set")
     arguments = parser.parse_args()
-    codebook, training = Codebook.load(), Tagger.from_pretrained().manifest.training
+    tagger, codebook = Tagger.from_pretrained(precision="f32"), Codebook.load()
+    training, cascade = tagger.manifest.training, tagger.manifest.cascade
     corpus = codebook_file().parent / "corpus"
     fit, held_out = training_data(codebook, corpus, Recipe(**training["recipe"]), arguments.real_text, print)
     if digest(fit) != training["sha256"]["train"]:
@@ -212,7 +228,6 @@ def main() -> None:
     }
     others = sorted(folder.name for folder in MODELS.iterdir() if folder.name != DEFAULT_MODEL)
     systems |= {name: Shipped(Tagger.from_pretrained(name, precision="f32")) for name in others}
-    tagger = Tagger.from_pretrained(precision="f32")
     systems["cabletag"] = Shipped(tagger)
     report = {
         "date": reports.today(),
@@ -221,6 +236,7 @@ def main() -> None:
         "sets": {name: {"passages": len(rows), "sha256": digest(rows)} for name, rows in sets.items()},
         "half_precision": half_precision(tagger, sets["authored test"], codebook),
         "results": {},
+        "clearing": {},
     }
     for set_name, rows in sets.items():
         gold, genres = gold_matrix(codebook, rows) > 0, np.array([row.genre for row in rows])
@@ -237,6 +253,8 @@ def main() -> None:
                 }
                 result["calibration"] = calibration(answers)
             report["results"].setdefault(set_name, {})[system_name] = result
+            if cascade is not None and system_name == cascade.first.name and scores is not None:
+                report["clearing"][set_name] = clearing(cascade, codebook, scores, gold)
             print(
                 f"{set_name:<16} {system_name:<38} macro-F1 {result['overall']['macro_f1']} micro-F1 {result['overall']['micro']['f1']}",
                 flush=True,

@@ -185,15 +185,14 @@ def labels_quality_part(model: Path) -> str:
 def speed_part() -> str:
     report = reports.read("speed")
     distinct, ends, cold, growth = (report[part] for part in ("distinct", "end_to_end", "cold_start", "growth"))
-    small = "cabletag-minilm"
+    small, large = "cabletag-minilm", "cabletag-mpnet"
     pipelines = {
-        system: f"transformers pipeline of that shape, batch size {size}"
-        for system, size in distinct["pipeline_batch_sizes"].items()
+        system: f"transformers {system}, batch size {size}" for system, size in distinct["pipeline_batch_sizes"].items()
     }
     names = {
         "cabletag": f"cabletag ({distinct['precision']}, as this machine runs it)",
         "cabletag f32": "cabletag in single precision",
-        small: f"`--model {small}` ({distinct['precision']})",
+        **{name: f"`--model {name}` ({distinct['precision']})" for name in (small, large)},
         **pipelines,
         "setfit": "frozen MiniLM + linear head (sentence-transformers)",
         "tfidf": "TF-IDF + linear model",
@@ -212,11 +211,12 @@ def speed_part() -> str:
         [
             *lines,
             "",
-            f"{distinct['passages']:,} distinct passages; against the pipeline of its shape **{ratios['cabletag']:.1f} times**, in single precision {ratios['cabletag f32']:.1f} times; `{small}` {ratios[small]:.1f} times that of its own. "
+            f"{distinct['passages']:,} distinct passages; against the pipelines of both models, one after the other, **{ratios['cabletag']:.1f} times** (of the larger alone {ratios['cabletag to the larger alone']:.1f} times), "
+            f"in single precision {ratios['cabletag f32']:.1f} times; `{small}` {ratios[small]:.1f} times its pipeline, `{large}` {ratios[large]:.1f} times. "
             f"`cabletag batch` end to end, its start included, on {ends['passages']:,} passages in {ends['documents']:,} documents, a fifth of them boilerplate: "
-            f"{paces['cabletag']:,.0f} passages/s, **{ends['median_ratio']['cabletag']:.1f} times** the pipeline ({paces['pipeline']:,.0f}, its start left out); "
-            f"`{small}` {paces[small]:,.0f}, {ends['median_ratio'][small]:.1f} times its pipeline ({paces['pipeline ' + small]:,.0f}). "
-            f"One passage from a cold start: {seconds['cabletag']:.1f} s, the pipeline {seconds['pipeline']:.1f} s; `{small}` {seconds[small]:.1f} s and {seconds['pipeline ' + small]:.1f} s; {starts}. "
+            f"{paces['cabletag']:,.0f} passages/s, **{ends['median_ratio']['cabletag']:.1f} times** the pipelines of both (of the larger alone {ends['median_ratio']['cabletag to the larger alone']:.1f} times; their start left out); "
+            f"`{small}` {paces[small]:,.0f}, {ends['median_ratio'][small]:.1f} times its pipeline. "
+            f"One passage from a cold start: {seconds['cabletag']:.1f} s, both pipelines {seconds['both pipelines']:.1f} s; `{small}` {seconds[small]:.1f} s and {seconds['pipeline ' + small]:.1f} s; {starts}. "
             f"The scorer itself, with an encoder that costs nothing: {sizes}.",
             "",
             f"Medians of {len(distinct['rounds'])} alternating rounds, {distinct['threads']} threads ({distinct['machine']}), {distinct['date']}, by `benchmarks/speed.py`; its results hold every round, for machines like this one are not quiet.",
@@ -324,16 +324,31 @@ def training_part(model: Path) -> str:
         f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |"
         for entry in {round(entry["epoch"]): entry for entry in training["log"]}.values()
     )
-    averaged = "".join(
-        f", and its weights averaged with those of an earlier run of {other['seconds']} s on {other['passages']['train']:,} passages, "
+    runs = "; ".join(
+        f"{other['seconds']} s on {other['passages']['train']:,} passages, "
         f"{other['recipe']['epochs']} {'epoch' if other['recipe']['epochs'] == 1 else 'epochs'} (`{other['weights_sha256'][:12]}`)"
         for other in training.get("averaged_with", [])
     )
+    averaged = f", and its weights averaged with those of earlier runs: {runs}" if runs else ""
     return (
         f"{training['passages']['train']:,} passages to train on and {training['passages']['held_out']:,} held out, {training['passages']['real']:,} of both "
         f"together real; digests `{training['sha256']['train'][:12]}` and `{training['sha256']['held_out'][:12]}`. Base model {manifest.base_model['id']} "
         f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s{averaged}.\n\n{recipe}\n\n"
         f"| epoch | held-out loss | held-out macro average precision |\n| ---: | ---: | ---: |\n{log}"
+    )
+
+
+def cascade_part(model: Path) -> str:
+    manifest = Manifest.load(model)
+    cascade = manifest.cascade
+    assert cascade is not None
+    cleared = ", ".join(
+        f"{found['cleared']:.0%} of {name} (with {found['labelled_and_cleared']} of its {found['labelled']} labelled passages)"
+        for name, found in reports.read("quality")["clearing"].items()
+    )
+    return (
+        f"Of the mean `{cascade.first.name}` has {cascade.share:.0%}; it clears a passage when all content labels are under {cascade.cleared_below}. So it clears {cleared} and {reports.read('manifestos')['cleared']:.0%} of the sentences of the outside check. "
+        f"Made {manifest.training['date']} of models whose training took {manifest.training['seconds'] / 60:.0f} minutes on two cores, all runs together."
     )
 
 
@@ -376,7 +391,11 @@ PARTS = {
 
 def fill(text: str, model: Path) -> str:
     """The page with every generated part made anew; `model` is the folder of the model whose page it is."""
-    own = {"labels-quality": partial(labels_quality_part, model), "training": partial(training_part, model)}
+    own = {
+        "labels-quality": partial(labels_quality_part, model),
+        "training": partial(training_part, model),
+        "cascade": partial(cascade_part, model),
+    }
     for name, make in (PARTS | own).items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin in text:

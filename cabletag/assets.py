@@ -7,7 +7,7 @@ _ROOT = _PACKAGE / "_shipped" if (_PACKAGE / "_shipped").is_dir() else _PACKAGE.
 
 MODELS = _ROOT / "models"
 LABELS = _ROOT / "labels"
-DEFAULT_MODEL = "cabletag-mpnet"
+DEFAULT_MODEL = "cabletag"
 DEFAULT_CODEBOOK = "cable-2025-11-21"
 
 

@@ -135,6 +135,18 @@ def model_table(manifests: list[Manifest], problems: dict[str, str], default: st
     print(f"{default} is taken where no model is named")
 
 
+def _cascade(manifest: Manifest) -> list[tuple[str, str]]:
+    if (cascade := manifest.cascade) is None:
+        return []
+    return [
+        ("first", f"{cascade.first.name}, clears passages whose labels are all under {cascade.cleared_below}"),
+        (
+            "second",
+            f"{cascade.second.name}, reads the others; of the mean {cascade.first.name} has {cascade.share:.0%}",
+        ),
+    ]
+
+
 def model_page(manifest: Manifest) -> None:
     """One model: its data, recipe and decision thresholds."""
     console = Console(highlight=False)
@@ -148,6 +160,7 @@ def model_page(manifest: Manifest) -> None:
             f"{training['date']}, {training['seconds']} s, {training['passages']['train']:,} passages, {training['passages']['held_out']:,} held out",
         ),
         ("window", f"{manifest.max_tokens} tokens, overlap {manifest.stride}"),
+        *_cascade(manifest),
     )
     for key, value in lines:
         console.print(f"  {key:<11} {value}")

@@ -110,6 +110,10 @@ def renew(folder: Path, codebook: Codebook, passages: Sequence[CodedPassage]) ->
     Gives the largest difference in logits between graph and checkpoint, and what this machine's own precision changes. Raises ModelError, and leaves the folder as it was, where the graph does not agree with its checkpoint.
     """
     manifest = Manifest.load(folder, unchecked=GRAPH)
+    if manifest.cascade is not None:
+        raise ModelError(
+            f"{folder}: expected a model with weights of its own, found a cascade; export {manifest.cascade.first.name} and {manifest.cascade.second.name}"
+        )
     manifest.require(folder, codebook.id, codebook.version)
     before = {name: (folder / name).read_bytes() for name in (GRAPH, MANIFEST) if (folder / name).is_file()}
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cabletag.codebook import Codebook
 from cabletag.corpus import read_rows
 from cabletag.errors import ModelError
 from cabletag.tagger import Tagger
@@ -14,6 +15,11 @@ from cabletag.writing import json_line
 
 FILE = "golden.jsonl"
 TOLERANCE = {"f32": 2e-3, "bf16": 5e-2}  # in probability; bfloat16 keeps eight bits of a number
+
+
+def golden_texts(codebook: Codebook) -> list[str]:
+    """The examples and near misses of a codebook."""
+    return [text for label in codebook.labels for text in (*label.examples, label.near_miss)]
 
 
 def write_golden(folder: Path, labels: Sequence[str], texts: Sequence[str], scores: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cabletag.errors import ModelError
 
@@ -28,6 +28,23 @@ class LabelPolicy:
     intercept: float
 
 
+class Member(NamedTuple):
+    """A model of a cascade: its folder stands beside the cascade's, and its manifest has this digest."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Two models as one; `cabletag.encoders.cascade` says how. `share` is that of the first in the mean of both."""
+
+    first: Member
+    second: Member
+    share: float
+    cleared_below: float
+
+
 @dataclass(frozen=True)
 class Manifest:
     """Everything that decides what a model says, and the SHA-256 of every file that it is made of."""
@@ -42,12 +59,14 @@ class Manifest:
     base_model: Mapping[str, str]  # id, sha256 of its weights
     training: Mapping[str, Any]
     files: Mapping[str, str]
+    cascade: Cascade | None = None  # of a model without weights of its own
 
     @classmethod
     def load(cls, folder: Path, unchecked: str = "") -> Manifest:
         """Read the manifest of a model folder and check every file but `unchecked` against it. Raises ModelError."""
         manifest = cls.read(folder)
         manifest._verify(folder, [name for name in manifest.files if name != unchecked])
+        manifest.members(folder)
         return manifest
 
     @classmethod
@@ -62,7 +81,10 @@ class Manifest:
                     f"{folder / FILE}: expected format {FORMAT}, found {raw['format']}; update cabletag or the model"
                 )
             labels = tuple(LabelPolicy(**label) for label in raw.pop("labels"))
-            return cls(labels=labels, **raw)
+            if cascade := raw.pop("cascade", None):
+                first, second = Member(*cascade.pop("first")), Member(*cascade.pop("second"))
+                cascade = Cascade(first, second, **cascade)
+            return cls(labels=labels, cascade=cascade, **raw)
         except OSError as error:
             raise ModelError(
                 f"{folder}: expected a model folder with its {FILE}, found: {error.strerror}; check the path, or copy the model anew"
@@ -86,6 +108,24 @@ class Manifest:
                 yield
             finally:
                 check.result()
+
+    def members(self, folder: Path) -> list[tuple[Path, Manifest]]:
+        """The models of a cascade in `folder`, first and second, by folder; none of another model. Raises ModelError."""
+        found = []
+        for name, digest in () if self.cascade is None else (self.cascade.first, self.cascade.second):
+            place = folder.resolve().parent / name
+            if not place.is_dir():
+                raise ModelError(
+                    f"{folder}: expected {name}, which {self.name} is made of, in the same folder, found none; copy it there"
+                )
+            member = Manifest.read(place)
+            if member.digest != digest:
+                raise ModelError(
+                    f"{place}: expected the model {digest[:12]}… that {self.name} was made of, found {member.digest[:12]}…; "
+                    f"copy it anew, or make {self.name} anew with `cabletag cascade`"
+                )
+            found.append((place, member))
+        return found
 
     def require(self, folder: Path, codebook_id: str, version: str) -> None:
         """Raise ModelError unless the model was trained for this codebook and version."""
@@ -118,7 +158,9 @@ class Manifest:
 
     @property
     def weights_sha256(self) -> str:
-        """The digest of the weights; see `joint`."""
+        """The digest of the weights; see `joint`. Of a cascade, that of its models."""
+        if self.cascade is not None:
+            return joint([self.cascade.first.digest, self.cascade.second.digest])
         return joint([digest for name, digest in sorted(self.files.items()) if name.endswith(WEIGHTS)])
 
     @property

@@ -57,8 +57,7 @@ class Tagger:
     def __init__(self, encoder: Encoder, manifest: Manifest) -> None:
         self.manifest = manifest
         self._encoder = encoder
-        self._slope = np.array([label.slope for label in manifest.labels])
-        self._intercept = np.array([label.intercept for label in manifest.labels])
+        self._slope, self._intercept = _calibration(manifest)
 
     @classmethod
     def from_pretrained(
@@ -82,16 +81,7 @@ class Tagger:
         if shipped.is_file() and sha256(shipped) != manifest.codebook["sha256"]:
             codebook = Codebook.load(shipped)
             manifest.require(folder, codebook.id, codebook.version)
-        size = (manifest.max_tokens, manifest.stride, len(manifest.labels))
-        with manifest.verified(folder):
-            if device == "cpu":
-                from cabletag.encoders.cpu import CpuEncoder
-
-                return cls(CpuEncoder(folder, *size, threads=threads, precision=precision), manifest)
-            need("train", "torch", "transformers")
-            from cabletag.encoders.torch import TorchEncoder
-
-            return cls(TorchEncoder(folder, *size, device=device, precision=precision), manifest)
+        return cls(_encoder(folder, manifest, device, threads, precision), manifest)
 
     def codebook(self, path: Path | None = None) -> Codebook:
         """The codebook of the model, shipped or from a file. Raises OptionError where it is neither, or another one."""
@@ -207,3 +197,32 @@ class Tagger:
                 raise OptionError(f"'{label}' is the voice, which every tagged passage gets; name content labels only")
             if label not in known:
                 raise OptionError(f"unknown label '{label}'{did_you_mean(label, known)}")
+
+
+def _calibration(manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and intercepts, each of shape (labels,)."""
+    return np.array([label.slope for label in manifest.labels]), np.array(
+        [label.intercept for label in manifest.labels]
+    )
+
+
+def _encoder(folder: Path, manifest: Manifest, device: str, threads: int | None, precision: str) -> Encoder:
+    with manifest.verified(folder):
+        if (cascade := manifest.cascade) is not None:
+            from cabletag.encoders.cascade import CascadeEncoder, Stage
+
+            first, second = (
+                Stage(_encoder(place, member, device, threads, precision), *_calibration(member))
+                for place, member in manifest.members(folder)
+            )
+            content = np.array([label != manifest.voice for label in manifest.ids])
+            return CascadeEncoder(first, second, cascade.share, cascade.cleared_below, content)
+        size = (manifest.max_tokens, manifest.stride, len(manifest.labels))
+        if device == "cpu":
+            from cabletag.encoders.cpu import CpuEncoder
+
+            return CpuEncoder(folder, *size, threads=threads, precision=precision)
+        need("train", "torch", "transformers")
+        from cabletag.encoders.torch import TorchEncoder
+
+        return TorchEncoder(folder, *size, device=device, precision=precision)

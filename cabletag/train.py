@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import transformers
@@ -20,11 +21,11 @@ from cabletag.codebook import Codebook
 from cabletag.corpus import digest, gold_matrix
 from cabletag.encoders.cpu import CpuEncoder
 from cabletag.encoders.torch import weight_files
-from cabletag.errors import ModelError, OutputError
+from cabletag.errors import ModelError
 from cabletag.export import check_export, export_onnx
-from cabletag.golden import write_golden
-from cabletag.manifest import FILE as MANIFEST
+from cabletag.golden import golden_texts, write_golden
 from cabletag.manifest import FORMAT, Manifest, joint, sha256
+from cabletag.modelfolder import check_folder, put
 from cabletag.ngrams import NgramClassifier
 from cabletag.policy import fit_policy, mixing_share
 from cabletag.prediction import calibrate
@@ -33,7 +34,6 @@ from cabletag.training.linear import fit_ngrams
 from cabletag.training.recipe import Recipe, base_folder
 from cabletag.training.tuning import Clock, average, make_trainer, probe, save, stack
 
-CARD = "MODEL_CARD.md"
 CARD_TEXT = """\
 # {name}
 
@@ -61,7 +61,7 @@ def train(
     Raises CorpusError, ModelError, and OutputError for a folder that holds anything but a model.
     """
     started = time.monotonic()
-    _check_folder(output)
+    check_folder(output)
     codebook = Codebook.load(codebook_file)
     others = [Manifest.load(folder) for folder in average_with]
     fit, held_out = training_data(codebook, corpus, recipe, real_text, say)
@@ -94,16 +94,9 @@ def train(
     if average_with:
         average(model, average_with)
         trainer.evaluate()
-    card = output / CARD
-    kept = (
-        card.read_text(encoding="utf-8")
-        if card.is_file()
-        else CARD_TEXT.format(name=output.name, codebook=codebook.title, base=recipe.base)
-    )
     fresh = folder / "model"
     shutil.rmtree(fresh, ignore_errors=True)
     save(model, tokenizer, fresh)
-    (fresh / CARD).write_text(kept, encoding="utf-8")
     export_onnx(fresh)
     size = (recipe.max_tokens, recipe.stride, len(codebook.ids))
     texts = [passage.text for passage in held_out]
@@ -121,7 +114,7 @@ def train(
     logits, _ = encoder.encode(texts)
     policy = fit_policy(codebook.ids, logits, gold, codebook.voice_id)
     slope, intercept = np.array([[label.slope, label.intercept] for label in policy]).T
-    golden = [text for label in codebook.labels for text in (*label.examples, label.near_miss)]
+    golden = golden_texts(codebook)
     golden_logits, _ = encoder.encode(golden)
     write_golden(fresh, codebook.ids, golden, calibrate(golden_logits, slope, intercept))
     files = sorted(path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if path.is_file())
@@ -142,13 +135,7 @@ def train(
             "date": datetime.now(UTC).date().isoformat(),
             "seconds": round(clock.spent()),
             "recipe": asdict(recipe),
-            "averaged_with": [
-                {
-                    "weights_sha256": other.weights_sha256,
-                    **{key: other.training[key] for key in ("date", "seconds", "recipe", "passages", "sha256")},
-                }
-                for other in others
-            ],
+            "averaged_with": [run for other in others for run in _runs(other)],
             "passages": {
                 "train": len(fit),
                 "held_out": len(held_out),
@@ -162,19 +149,19 @@ def train(
             ],
             "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scikit-learn", "onnx")},
         },
-        files={name: sha256(fresh / name) for name in files if name != CARD},  # people write on in the card
+        files={name: sha256(fresh / name) for name in files},
     )
     manifest.save(fresh)
-    shutil.rmtree(output, ignore_errors=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(fresh, output)
+    put(fresh, output, CARD_TEXT.format(name=output.name, codebook=codebook.title, base=recipe.base))
     say(f"wrote {output} in {manifest.training['seconds']} s")
     return manifest
 
 
-def _check_folder(output: Path) -> None:
-    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not (output / MANIFEST).is_file()):
-        raise OutputError(f"{output}: expected a new folder or that of a model, found something else; name another")
+def _runs(manifest: Manifest) -> list[dict[str, Any]]:
+    """The runs whose weights a model is the mean of; the digest is that of the mean for the last of them."""
+    training = manifest.training
+    last = {key: training[key] for key in ("date", "seconds", "recipe", "passages", "sha256")}
+    return [{"weights_sha256": manifest.weights_sha256, **last}, *training.get("averaged_with", ())]
 
 
 def _check_kin(folder: Path, manifest: Manifest, recipe: Recipe, codebook: Codebook) -> None:

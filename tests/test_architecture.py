@@ -20,7 +20,8 @@ LAYERS = [
     {"tagger"},
     {"annotation", "batch", "console", "evaluation", "golden", "piped"},
     {"export", "training"},
-    {"report", "train"},
+    {"modelfolder"},
+    {"report", "train", "cascade"},
     {"cli"},
 ]
 INSIDE = {
@@ -37,7 +38,7 @@ INSIDE = {
         {"progress", "distributed"},
     ],
     "cli": [{"options"}, {"annotate", "batch", "evaluation", "report", "tagging", "train"}],
-    "encoders": [{"cpu", "torch"}],
+    "encoders": [{"cascade", "cpu", "torch"}],
     "evaluation": [
         {"estimators", "events", "gold"},
         {"measures", "tally"},

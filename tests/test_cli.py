@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -150,13 +151,20 @@ def test_models_lists_each_on_a_line_of_eighty_columns(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     lines = run("models")[1].splitlines()
     assert [line.split()[::4] for line in lines if "verified" in line] == [
+        ["cabletag", "verified"],
         ["cabletag-minilm", "verified"],
         ["cabletag-mpnet", "verified"],
     ]
 
 
 def test_models_names_the_one_that_is_taken_by_default(run):
-    assert "cabletag-mpnet is taken where no model is named" in run("models")[1]
+    assert "cabletag is taken where no model is named" in run("models")[1]
+
+
+def test_models_show_says_what_a_cascade_is_made_of(run):
+    out = run("models", "show", "cabletag")[1]
+    assert re.search(r"first +cabletag-minilm, clears passages", out)
+    assert re.search(r"second +cabletag-mpnet, reads the others", out)
 
 
 def test_damaged_shipped_model_is_listed_as_such(run, monkeypatch, tmp_path):

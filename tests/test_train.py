@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from cabletag import Tagger
+from cabletag.cascade import make_cascade
 from cabletag.corpus import CodedPassage
 from cabletag.encoders.torch import weight_files
 from cabletag.errors import CorpusError, ModelError, OutputError
@@ -258,10 +259,74 @@ def test_weights_are_averaged_with_another_model(trained, tmp_path):
     assert training["seconds"] > spent > 0
 
 
+def test_runs_of_a_model_that_is_a_mean_itself_are_told(trained, tmp_path):
+    training = Manifest.load(trained[0]).training
+    earlier = {"weights_sha256": "0", "seconds": 7}
+    other = kin(trained, tmp_path / "other", training=training | {"averaged_with": [earlier]})
+    assert train_again(trained, tmp_path / "model", other).training["averaged_with"][1] == earlier
+
+
 def test_model_of_another_base_is_not_averaged(trained, tmp_path):
     other = kin(trained, tmp_path / "other", base_model={"id": "another", "sha256": "0"})
     with pytest.raises(ModelError, match="leave it out of the average"):
         train_again(trained, tmp_path / "model", other)
+
+
+def named(trained, name, **changes):
+    """The trained model by another name beside it, with other fields in its manifest."""
+    folder = trained[0].parent / name
+    shutil.copytree(trained[0], folder)
+    file = folder / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"name": name} | changes))
+
+
+@pytest.fixture(scope="session")
+def made(trained):
+    """A cascade of the trained model and one that differs from it in its name."""
+    from cabletag.assets import codebook_file
+
+    named(trained, "second")
+    said = []
+    output = trained[0].parent / "cascade"
+    make_cascade(output, "model", "second", codebook_file(), trained[0].parent, say=said.append)
+    return output, said
+
+
+def test_cascade_of_two_models_tags_as_they_do(made, trained):
+    texts = ["posts should report today", "the border is ours", "nothing here"]
+    both, alone = (Tagger.from_pretrained(folder).tag(texts) for folder in (made[0], trained[0]))
+    assert [answer.labels for answer in both] == [answer.labels for answer in alone]
+    assert both[0].labels
+
+
+def test_cascade_says_its_share_and_what_it_clears(made):
+    assert any("model has a share of " in line and "clears under 0." in line for line in made[1])
+
+
+def test_cascade_holds_its_golden_scores(made):
+    assert check_golden(Tagger.from_pretrained(made[0], precision="f32"), made[0])[1] < 1e-4
+
+
+def test_cascade_counts_the_seconds_of_all_training(made, trained):
+    assert Manifest.load(made[0]).training["seconds"] == 2 * Manifest.load(trained[0]).training["seconds"]
+
+
+def test_cascade_is_not_exported(made, codebook):
+    with pytest.raises(ModelError, match="found a cascade; export model and second"):
+        renew(made[0], codebook, [])
+
+
+def test_models_calibrated_on_other_passages_make_no_cascade(trained):
+    from cabletag.assets import codebook_file
+
+    training = json.loads((trained[0] / "manifest.json").read_text())["training"]
+    named(trained, "stranger", training=training | {"sha256": {"train": "", "held_out": "0"}})
+    data = trained[0].parent
+    with pytest.raises(
+        ModelError, match=r"stranger: expected a model calibrated on the passages that are held out here"
+    ):
+        make_cascade(data / "both", "stranger", "model", codebook_file(), data)
+    assert not (data / "both").exists()
 
 
 def test_folder_beside_the_model_is_left_alone(trained):

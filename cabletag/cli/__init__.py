@@ -23,6 +23,7 @@ for command in (
     tagging.tag,
     batch.batch,
     train.train,
+    train.cascade,
     train.export,
     evaluation.evaluate,
     evaluation.prevalence,

@@ -145,10 +145,12 @@ def models_verify(model: Annotated[str | None, typer.Argument(help="A name or a 
     from cabletag.golden import check_golden
     from cabletag.tagger import Tagger
 
+    folder = assets.model_folder(model)
     for precision in ("f32", "auto"):
         tagger = Tagger.from_pretrained(model, precision=precision)
-        count, worst = check_golden(tagger, assets.model_folder(model))
+        files = len(tagger.manifest.files) + sum(len(member.files) for _, member in tagger.manifest.members(folder))
+        count, worst = check_golden(tagger, folder)
         typer.echo(
-            f"{tagger.manifest.name}: {len(tagger.manifest.files)} files match, "
+            f"{tagger.manifest.name}: {files} files match, "
             f"{count} golden examples within {worst:.1e} in {tagger.precision}"
         )

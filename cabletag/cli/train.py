@@ -1,4 +1,4 @@
-"""`cabletag train` and `cabletag export`: a coded corpus into a model folder, and its graph made anew."""
+"""`cabletag train`, `cascade` and `export`: a coded corpus into a model folder, two of them into one, and a graph made anew."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import typer
 
 from cabletag.cli.options import CodebookOption
 
+CorpusOption = Annotated[
+    Path | None, typer.Option(help="Folder with train.jsonl and dev.jsonl; beside the codebook by default.")
+]
+RealTextOption = Annotated[
+    Path | None,
+    typer.Option("--real-text", help="JSON lines {id, text} for the passages of real.jsonl.", metavar="FILE"),
+]
+
 
 def train(
     output: Annotated[Path, typer.Argument(help="The model folder to write, e.g. models/my-model.")],
     codebook: CodebookOption = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="Folder with train.jsonl and dev.jsonl; beside the codebook by default.")
-    ] = None,
-    real_text: Annotated[
-        Path | None,
-        typer.Option("--real-text", help="JSON lines {id, text} for the passages of real.jsonl.", metavar="FILE"),
-    ] = None,
+    corpus: CorpusOption = None,
+    real_text: RealTextOption = None,
     base: Annotated[str | None, typer.Option(help="Any Hugging Face encoder, by id or folder.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How often the passages are read.")] = None,
     learning_rate: Annotated[
@@ -53,6 +56,37 @@ def train(
         real_text,
         work,
         average_with or [],
+        say=lambda line: typer.echo(line, err=True),
+    )
+
+
+def cascade(
+    output: Annotated[Path, typer.Argument(help="The model folder to write, beside those of the two models.")],
+    first: Annotated[str, typer.Argument(help="The smaller model, which reads every passage: a folder beside OUTPUT.")],
+    second: Annotated[str, typer.Argument(help="The larger one, which reads what the first does not clear.")],
+    codebook: CodebookOption = None,
+    corpus: CorpusOption = None,
+    real_text: RealTextOption = None,
+) -> None:
+    """Make two trained models into one that is better than each and faster than the larger. Needs the extra `train`.
+
+    The first clears passages that surely carry no label; of the others the two give their mean. All is fitted on
+    the passages that both were calibrated on.
+    """
+    from cabletag import assets
+    from cabletag.extras import need
+
+    need("train", "torch", "transformers", "datasets", "sklearn")
+    from cabletag.cascade import make_cascade
+
+    book = codebook or assets.codebook_file()
+    make_cascade(
+        output,
+        first,
+        second,
+        book,
+        corpus or book.parent / "corpus",
+        real_text,
         say=lambda line: typer.echo(line, err=True),
     )
 
