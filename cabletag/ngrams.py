@@ -32,7 +32,7 @@ class NgramClassifier:
                 int(stored["order"]),
                 stored["keys"],
                 stored["idf"].astype(np.float32),
-                stored["weights"].astype(np.float32),
+                stored["weights"],
                 stored["bias"],
             )
 
@@ -60,7 +60,7 @@ class NgramClassifier:
         unique, first, counts = np.unique(keys, return_inverse=True, return_counts=True)
         place, values, known = self._features(unique, counts)
         parts = np.zeros((len(unique), self.weights.shape[1]), dtype=np.float32)
-        parts[known] = values[:, None] * self.weights[place] / counts[known, None]
+        parts[known] = values[:, None] * self._weights(place) / counts[known, None]
         found, start = np.zeros((len(row), parts.shape[1]), dtype=np.float32), 0
         for length in range(1, self.order + 1):
             many = max(len(row) - length + 1, 0)
@@ -72,7 +72,12 @@ class NgramClassifier:
 
     def _one(self, row: Sequence[int]) -> np.ndarray:
         place, values, _ = self._features(*np.unique(ngram_keys(row, self.order), return_counts=True))
-        return np.asarray(values @ self.weights[place] + self.bias, dtype=np.float32)
+        return np.asarray(values @ self._weights(place) + self.bias, dtype=np.float32)
+
+    def _weights(self, place: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            self.weights[place], dtype=np.float32
+        )  # which keep half precision, and half the memory, until used
 
     def _features(self, keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the known keys in `weights`, their values, and which of `keys` they are."""
