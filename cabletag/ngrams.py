@@ -75,9 +75,7 @@ class NgramClassifier:
         return np.asarray(values @ self._weights(place) + self.bias, dtype=np.float32)
 
     def _weights(self, place: np.ndarray) -> np.ndarray:
-        return np.asarray(
-            self.weights[place], dtype=np.float32
-        )  # which keep half precision, and half the memory, until used
+        return np.asarray(self.weights[place], dtype=np.float32)  # kept in half precision, and half the memory
 
     def _features(self, keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the known keys in `weights`, their values, and which of `keys` they are."""
