@@ -324,17 +324,24 @@ def training_part(model: Path) -> str:
         f"| {entry['epoch']:.0f} | {entry['eval_loss']:.3f} | {entry['eval_macro_ap']:.3f} |"
         for entry in {round(entry["epoch"]): entry for entry in training["log"]}.values()
     )
-    runs = "; ".join(
-        f"{other['seconds']} s on {other['passages']['train']:,} passages, "
-        f"{other['recipe']['epochs']} {'epoch' if other['recipe']['epochs'] == 1 else 'epochs'} (`{other['weights_sha256'][:12]}`)"
-        for other in training.get("averaged_with", [])
-    )
-    averaged = f", and its weights averaged with those of earlier runs: {runs}" if runs else ""
+    said = {
+        "continued_from": ", going on from an earlier run",
+        "averaged_with": ", and its weights averaged with those of earlier runs",
+    }
+    before = "".join(f"{words}: {runs_told(training[how])}" for how, words in said.items() if training.get(how))
     return (
         f"{training['passages']['train']:,} passages to train on and {training['passages']['held_out']:,} held out, {training['passages']['real']:,} of both "
         f"together real; digests `{training['sha256']['train'][:12]}` and `{training['sha256']['held_out'][:12]}`. Base model {manifest.base_model['id']} "
-        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s{averaged}.\n\n{recipe}\n\n"
+        f"(`{manifest.base_model['sha256'][:12]}`). Trained {training['date']} in {training['seconds']} s{before}.\n\n{recipe}\n\n"
         f"| epoch | held-out loss | held-out macro average precision |\n| ---: | ---: | ---: |\n{log}"
+    )
+
+
+def runs_told(runs: list[dict[str, Any]]) -> str:
+    return "; ".join(
+        f"{run['seconds']} s on {run['passages']['train']:,} passages, "
+        f"{run['recipe']['epochs']} {'epoch' if run['recipe']['epochs'] == 1 else 'epochs'} (`{run['weights_sha256'][:12]}`)"
+        for run in runs
     )
 
 

@@ -138,6 +138,4 @@ def _distance(logit: float, level: float) -> float:
 
 
 def _seconds(manifest: Manifest) -> int:
-    return int(
-        manifest.training["seconds"] + sum(other["seconds"] for other in manifest.training.get("averaged_with", ()))
-    )
+    return int(manifest.training["seconds"] + sum(run["seconds"] for run in manifest.earlier_runs))

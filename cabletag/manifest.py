@@ -168,6 +168,11 @@ class Manifest:
         """Label ids in the order of the model's outputs."""
         return tuple(label.id for label in self.labels)
 
+    @property
+    def earlier_runs(self) -> list[dict[str, Any]]:
+        """The training runs before the last one, from which it went on or with which its weights were averaged."""
+        return [run for how in ("continued_from", "averaged_with") for run in self.training.get(how, ())]
+
 
 def load_all(models: Path) -> tuple[list[Manifest], dict[str, str]]:
     """The manifests of the model folders in a folder, and by name what is wrong with the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -211,10 +212,12 @@ def _encoder(folder: Path, manifest: Manifest, device: str, threads: int | None,
         if (cascade := manifest.cascade) is not None:
             from cabletag.encoders.cascade import CascadeEncoder, Stage
 
-            first, second = (
-                Stage(_encoder(place, member, device, threads, precision), *_calibration(member))
-                for place, member in manifest.members(folder)
-            )
+            def stage(place: Path, member: Manifest) -> Stage:
+                return Stage(_encoder(place, member, device, threads, precision), *_calibration(member))
+
+            # Side by side they load sooner; but torch's loader changes what all threads share.
+            with ThreadPoolExecutor(2 if device == "cpu" else 1) as pool:
+                first, second = pool.map(stage, *zip(*manifest.members(folder), strict=True))
             content = np.array([label != manifest.voice for label in manifest.ids])
             return CascadeEncoder(first, second, cascade.share, cascade.cleared_below, content)
         size = (manifest.max_tokens, manifest.stride, len(manifest.labels))

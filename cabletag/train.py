@@ -50,25 +50,28 @@ def train(
     real_text: Path | None = None,
     work: Path = Path("runs"),
     average_with: Sequence[Path] = (),
+    continue_from: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Manifest:
     """Fine-tune, calibrate, export and write a model folder.
 
     `corpus` is a folder with train.jsonl and dev.jsonl and, if `real_text` is given, real.jsonl. A run that was broken
-    off goes on from its last epoch when it is started again with the same data and recipe. A model that is there is replaced when
+    off goes on from its last checkpoint when it is started again with the same data and recipe. A model that is there is replaced when
     the new one is whole. `average_with` names models tuned from the same base with the same passages held out, whose weights are averaged
     with the new ones before calibration: the mean of two runs often does better than either (model soups, Wortsman et al. 2022).
-    Raises CorpusError, ModelError, and OutputError for a folder that holds anything but a model.
+    `continue_from` names such a model to start from in place of the base and a fresh head: a further cycle of the learning rate
+    (warm restarts, Loshchilov and Hutter 2017). Raises CorpusError, ModelError, and OutputError for a folder that holds anything but a model.
     """
     started = time.monotonic()
     check_folder(output)
     codebook = Codebook.load(codebook_file)
-    others = [Manifest.load(folder) for folder in average_with]
+    kin = {folder: Manifest.load(folder) for folder in (*average_with, *filter(None, [continue_from]))}
     fit, held_out = training_data(codebook, corpus, recipe, real_text, say)
-    for other, kin in zip(average_with, others, strict=True):
-        _check_kin(other, kin, recipe, codebook)
+    for other, its in kin.items():
+        _check_kin(other, its, recipe, codebook)
+    start = [] if continue_from is None else [kin[continue_from].weights_sha256]
     fingerprint = hashlib.sha256(
-        json.dumps([codebook.digest, digest(fit), digest(held_out), asdict(recipe)]).encode()
+        json.dumps([codebook.digest, digest(fit), digest(held_out), asdict(recipe), *start]).encode()
     ).hexdigest()
     folder = work / f"{output.name}-{fingerprint[:12]}"
     say(f"{len(fit):,} passages to train on, {len(held_out):,} held out; work in {folder}")
@@ -76,7 +79,7 @@ def train(
     base = base_folder(recipe.base)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
-        model = stack(base, recipe, codebook)
+        model = stack(str(continue_from or base), recipe, codebook)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"expected a base model by id or folder, found '{recipe.base}', which cannot be loaded: {str(error).splitlines()[0]}"
@@ -85,7 +88,7 @@ def train(
     voice = None if codebook.voice_id is None else codebook.ids.index(codebook.voice_id)
     trainer = make_trainer(model, tokenizer, readings(fit_data, voice, recipe), held_out_data, recipe, folder)
     resume = any(folder.glob("checkpoint-*"))
-    if not resume:
+    if not resume and continue_from is None:
         say("starting the head from a logistic-regression probe on the frozen encoder")
         probe(model, fit_data, recipe)
     clock = Clock(folder / "seconds.txt", started)
@@ -135,7 +138,8 @@ def train(
             "date": datetime.now(UTC).date().isoformat(),
             "seconds": round(clock.spent()),
             "recipe": asdict(recipe),
-            "averaged_with": [run for other in others for run in _runs(other)],
+            "averaged_with": [run for folder in average_with for run in _runs(kin[folder])],
+            "continued_from": [] if continue_from is None else _runs(kin[continue_from]),
             "passages": {
                 "train": len(fit),
                 "held_out": len(held_out),
@@ -158,10 +162,10 @@ def train(
 
 
 def _runs(manifest: Manifest) -> list[dict[str, Any]]:
-    """The runs whose weights a model is the mean of; the digest is that of the mean for the last of them."""
+    """The runs that a model's weights come from, the last one first; the digest is that of the model for the first."""
     training = manifest.training
     last = {key: training[key] for key in ("date", "seconds", "recipe", "passages", "sha256")}
-    return [{"weights_sha256": manifest.weights_sha256, **last}, *training.get("averaged_with", ())]
+    return [{"weights_sha256": manifest.weights_sha256, **last}, *manifest.earlier_runs]
 
 
 def _check_kin(folder: Path, manifest: Manifest, recipe: Recipe, codebook: Codebook) -> None:
@@ -170,5 +174,5 @@ def _check_kin(folder: Path, manifest: Manifest, recipe: Recipe, codebook: Codeb
     if found != (expected := (recipe.base, codebook.digest, recipe.max_tokens, recipe.held_out)):
         raise ModelError(
             f"{folder}: expected a model of the same base, codebook, length and rule for what is held out, {expected}, found {found}; "
-            "leave it out of the average"
+            "give a model of one kind with this run"
         )

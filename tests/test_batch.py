@@ -483,6 +483,13 @@ def test_a_pipe_sees_lines_with_rate_and_time_left(capsys):
     assert "2 rejected, about 0:00:00 left" in last
 
 
+def test_the_end_tells_the_first_reason_of_a_reject(corpus, score, capsys):
+    from cabletag.batch.progress import tell
+
+    tell(score(), corpus / "out.jsonl")
+    assert "out.jsonl.rejects.jsonl; the first, in.jsonl line 4: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
 def test_evidence_counts_the_characters_of_the_source(corpus, score, suffix):
     text = "Nothing of note was said here by anybody at all today.\n\nThe speech held sovereignty in its seventh line."

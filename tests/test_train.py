@@ -266,9 +266,20 @@ def test_runs_of_a_model_that_is_a_mean_itself_are_told(trained, tmp_path):
     assert train_again(trained, tmp_path / "model", other).training["averaged_with"][1] == earlier
 
 
+def test_run_goes_on_from_the_weights_of_another_model(trained, tmp_path):
+    from cabletag.assets import codebook_file
+
+    still = replace(Recipe(**Manifest.load(trained[0]).training["recipe"]), learning_rate=0.0, head_learning_rate=0.0)
+    output, data = tmp_path / "model", trained[0].parent
+    manifest = train(output, codebook_file(), data, still, work=tmp_path / "runs", continue_from=trained[0])
+    before, after = (load_file(folder / "model.safetensors") for folder in (trained[0], output))
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+    assert [run["weights_sha256"] for run in manifest.earlier_runs] == [sha256(trained[0] / "model.safetensors")]
+
+
 def test_model_of_another_base_is_not_averaged(trained, tmp_path):
     other = kin(trained, tmp_path / "other", base_model={"id": "another", "sha256": "0"})
-    with pytest.raises(ModelError, match="leave it out of the average"):
+    with pytest.raises(ModelError, match="of one kind with this run"):
         train_again(trained, tmp_path / "model", other)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -101,10 +102,20 @@ def tell(summary: Summary, output: Path) -> None:
     for label, count in sorted(summary.labels.items(), key=lambda item: -item[1]):
         print(f"  {label:<28} {count:>9,}  {count / summary.passages:>6.1%}", file=sys.stderr)
     if summary.rejected:
-        print(f"rejected rows and reasons: {output}.rejects.jsonl", file=sys.stderr)
+        _tell_rejects(Path(f"{output}.rejects.jsonl"))
     if summary.empty and summary.passages:
         names = ", ".join(f"'{name}'" for name in summary.empty)
         print(f"warning: expected values to keep in {names}, found none in any passage; check --keep", file=sys.stderr)
+
+
+def _tell_rejects(rejects: Path) -> None:
+    try:
+        with rejects.open(encoding="utf-8") as file:
+            first = json.loads(next(file))
+    except (OSError, StopIteration):  # of a run that had finished, someone may have taken it away
+        return
+    line = f" line {first['line']}" if first["line"] else ""
+    print(f"rejected rows and reasons: {rejects}; the first, {first['file']}{line}: {first['reason']}", file=sys.stderr)
 
 
 def _count(number: int, noun: str) -> str:

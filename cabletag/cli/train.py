@@ -33,6 +33,10 @@ def train(
         list[Path] | None,
         typer.Option(help="A model tuned from the same base, to average the weights with; may be given again."),
     ] = None,
+    continue_from: Annotated[
+        Path | None,
+        typer.Option(help="A model tuned from the same base, to train further in place of the base.", metavar="MODEL"),
+    ] = None,
     work: Annotated[Path, typer.Option(help="Where checkpoints are kept; a broken run goes on from there.")] = Path(
         "runs"
     ),
@@ -56,6 +60,7 @@ def train(
         real_text,
         work,
         average_with or [],
+        continue_from,
         say=lambda line: typer.echo(line, err=True),
     )
 

@@ -7,6 +7,7 @@ import mmap
 import os
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from cabletag.manifest import WEIGHTS
 GRAPH = "model.onnx"
 VECTORS = "vectors"  # between the encoder and the head
 PRECISIONS = ("auto", "f32", "bf16")
+_FIRST_CALL = Lock()
 
 
 class CpuEncoder(WindowedEncoder):
@@ -45,7 +47,8 @@ class CpuEncoder(WindowedEncoder):
             self._idle.put([part.create_infer_request() for part in compiled])
         # OpenVINO's binding sets itself up in its first call; two first calls at once can wait for each other without end. The
         # shape is one that passages have: for a single token it would arrange all weights once more, and keep both.
-        self.run(np.zeros((1, STEP), np.int64), np.ones((1, STEP), np.int64))
+        with _FIRST_CALL:
+            self.run(np.zeros((1, STEP), np.int64), np.ones((1, STEP), np.int64))
         _unmap_weights(folder)
 
     def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ def training_data(
     fit = read_corpus(corpus / "train.jsonl", codebook)
     held_out = read_corpus(corpus / "dev.jsonl", codebook)
     if real_text is None:
-        say("no --real-text: training on the authored corpus alone, which tags real passages less well")
+        say("no --real-text: the authored corpus alone is read; a model of it tags real passages less well")
     else:
         real, missing = read_pointers(corpus / "real.jsonl", real_text, codebook)
         if missing:

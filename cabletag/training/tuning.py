@@ -30,6 +30,7 @@ from cabletag.training.linear import linear
 from cabletag.training.recipe import Recipe
 
 SHARD = "90MB"  # what the hosts of repositories take in one file
+SAVED = 200  # steps at most between two checkpoints
 PROBED = 3_000  # passages that the head's start is fitted on
 Model = Any  # a transformers token classifier; its class is the base model's
 
@@ -145,7 +146,7 @@ def make_trainer(
         eval_strategy="steps",
         eval_steps=epoch,
         save_strategy="steps",
-        save_steps=epoch,
+        save_steps=min(epoch, SAVED),
         save_total_limit=1,
         logging_steps=50,
         report_to="none",
